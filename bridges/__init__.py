@@ -1,0 +1,1 @@
+"""DAWs, controllers, pages and terminals that Antiphon meets, one folder each."""

@@ -1,0 +1,1 @@
+"""The real-time process: ports, time, modes, plan, scheduler, control, journal."""

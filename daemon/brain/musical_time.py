@@ -1,0 +1,148 @@
+"""Musical time: the engine's one row of ticks, whatever clock they come from.
+
+Ticks never run backwards: when the clock is swapped, located or looped, they go on from where they were, moved
+by a whole number of ticks so that beats stay where the clock says. `epoch` counts these breaks.
+"""
+
+from __future__ import annotations
+
+import math
+
+from antiphon.daemon.brain.clock import Clock, FreeClock, InternalClock
+from antiphon.daemon.brain.midi_clock import ClockEvent, MidiClock
+from antiphon.daemon.settings import Settings
+from antiphon.models.generator import (
+    MAX_BEATS_IN_BAR,
+    TICKS_PER_BEAT,
+    UNKNOWN_BEAT_IN_BAR,
+    UNKNOWN_TICK_IN_BEAT,
+)
+
+
+class MusicalTime:
+    """The clock in use, and the ticks that it makes."""
+
+    def __init__(self, origin_ns: int, settings: Settings) -> None:
+        self.epoch = 0
+        self._free = FreeClock(origin_ns)
+        self._midi = MidiClock(settings.beats_per_bar)
+        self._internal: InternalClock | None = None
+        self._clock: Clock = self._free
+        self._shift = 0  # ticks of the engine at the clock's beat 0
+        self.grid: tuple[int, int, int] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the clock in use moves on."""
+        return self._clock.running
+
+    @property
+    def bpm(self) -> float:
+        """Tempo of the clock in use."""
+        return self._clock.bpm
+
+    @property
+    def tempo_known(self) -> bool:
+        """Whether `bpm` is a tempo, and settled."""
+        return self._clock is not self._free and (self._clock is not self._midi or self._midi.steady)
+
+    @property
+    def beat_zero_tick(self) -> int:
+        """The tick of the clock's beat 0: after the count-in, or the song's start."""
+        return self._shift
+
+    @property
+    def lost_at_ns(self) -> int | None:
+        """When a MIDI clock that says nothing more counts as lost."""
+        return self._midi.lost_at_ns if self._clock is self._midi else None
+
+    def position(self, t_ns: int) -> float:
+        """The tick at a time, with its fraction."""
+        return self._clock.beat_at(t_ns) * TICKS_PER_BEAT + self._shift
+
+    def tick_at(self, t_ns: int) -> int:
+        """The nearest tick."""
+        return math.floor(self.position(t_ns) + 0.5)
+
+    def time_of(self, tick: float) -> int:
+        """When a tick is, in nanoseconds."""
+        return self._clock.time_of((tick - self._shift) / TICKS_PER_BEAT)
+
+    def place(self, tick: int) -> tuple[int, int]:
+        """``tick_in_beat`` and ``beat_in_bar``, or the unknown classes."""
+        if self.grid is None:
+            return UNKNOWN_TICK_IN_BEAT, UNKNOWN_BEAT_IN_BAR
+        beat, tick_in_beat = divmod(tick - self.grid[0], TICKS_PER_BEAT)
+        return tick_in_beat, min(beat % self.grid[2], MAX_BEATS_IN_BAR)
+
+    def next_on_grid(self, tick: int, step: int) -> int:
+        """The first tick from ``tick`` on that is a whole number of steps from a downbeat."""
+        downbeat = self.grid[0] if self.grid else 0
+        return tick + (downbeat - tick) % step
+
+    def select(self, settings: Settings, t_ns: int) -> None:
+        """Use the clock that the settings ask for, and its tempo and metre."""
+        self._midi.beats_per_bar = settings.beats_per_bar
+        wanted = self._wanted(settings)
+        if wanted == "internal":
+            if self._clock is not self._internal or self._internal is None:
+                count_in = settings.count_in * settings.beats_per_bar if settings.mode == "accompany" else 0
+                self._internal = InternalClock(t_ns, settings.tempo, settings.beats_per_bar, count_in)
+            elif self._internal.bpm != settings.tempo:
+                self._internal.set_tempo(t_ns, settings.tempo)
+            self._internal.beats_per_bar = settings.beats_per_bar
+        self._use({"internal": self._internal, "midi": self._midi, "free": self._free}[wanted], t_ns)
+
+    def restart_internal(self, settings: Settings, t_ns: int) -> None:
+        """Start the internal clock afresh, count-in and all, if it is the one in use."""
+        if self._clock is self._internal:
+            self._internal = None
+            self.select(settings, t_ns)
+
+    def feed(self, status: int, data_1: int, data_2: int, port: int, t_ns: int) -> ClockEvent:
+        """Take a clock message in. Gives what it meant, where MIDI clock is the clock in use."""
+        before = self.position(t_ns)
+        event = self._midi.feed(status, data_1, data_2, port, t_ns)
+        if self._clock is not self._midi:
+            return ClockEvent.NONE
+        return self._broken(event, before, t_ns)
+
+    def check(self, t_ns: int) -> ClockEvent:
+        """See whether a MIDI clock in use has been lost."""
+        if self._clock is not self._midi:
+            return ClockEvent.NONE
+        before = self.position(t_ns)
+        return self._broken(self._midi.check(t_ns), before, t_ns)
+
+    def _broken(self, event: ClockEvent, before: float, t_ns: int) -> ClockEvent:
+        if event is not ClockEvent.NONE:
+            self._continue_from(before, t_ns)
+        return event
+
+    def _wanted(self, settings: Settings) -> str:
+        if settings.clock != "auto":
+            return settings.clock
+        if self._midi.running:
+            return "midi"
+        if settings.mode == "accompany":  # a master that stopped is still the master
+            return "midi" if self._midi.seen else "internal"
+        return "free"
+
+    def _use(self, clock: Clock | None, t_ns: int) -> None:
+        assert clock is not None
+        if clock is self._clock:
+            self._regrid()
+            return
+        before = self.position(t_ns)
+        self._clock = clock
+        self._continue_from(before, t_ns)
+
+    def _continue_from(self, before: float, t_ns: int) -> None:
+        """Move the clock's ticks so that at ``t_ns`` they are at ``before`` or just after."""
+        self._shift = math.ceil(before - self._clock.beat_at(t_ns) * TICKS_PER_BEAT - 1e-6)
+        self.epoch += 1
+        self._regrid()
+
+    def _regrid(self) -> None:
+        beats = self._clock.beats_per_bar
+        self.grid = (self._shift, TICKS_PER_BEAT, beats) if beats and self._clock.running else None

@@ -1,0 +1,49 @@
+"""What can be said to Antiphon over OSC, beside the parameters.
+
+Every parameter of the one table has its own address; what is no value (a trigger, a panic, a question) stands
+here. Imports no OSC: the reference reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PREFIX = "/antiphon/"
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 9010
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address: its last part, what it takes, and what it does."""
+
+    name: str
+    takes: str
+    doc: str
+
+    @property
+    def path(self) -> str:
+        """The whole address."""
+        return PREFIX + self.name
+
+
+#: What Antiphon hears, beside ``/antiphon/<parameter>``.
+ACTIONS = (
+    Address("trigger", "", "answer, take over, or yield now (a 0, as from a button let go, does nothing)"),
+    Address("panic", "", "silence at once, on every channel (a 0 does nothing)"),
+    Address("reseed", "[seed]", "a fresh random stream: from this seed (0 to 4294967295), or a new one"),
+    Address("get", "[name]", "tell the sender one parameter, or without a name all of them"),
+    Address("subscribe", "[port]", "tell the sender all parameters now, and each that changes from then on; "
+            "say it again every few minutes"),
+    Address("unsubscribe", "[port]", "tell the sender no more"),
+    Address("status", "", "tell the sender all parameters and counters, in one bundle"),
+)  # fmt: skip
+
+#: What Antiphon says.
+REPLIES = (
+    Address(
+        "<parameter>", "value", "a parameter as it is now, to subscribers when it changes, and to who asks"
+    ),
+    Address("metrics/<counter>", "value", "a counter, when `/antiphon/status` asks"),
+    Address("error", "text", "to the sender: what was not allowed, and what is"),
+)

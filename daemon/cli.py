@@ -1,0 +1,66 @@
+"""The command ``antiphon``: finds the command asked for and imports only that."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from antiphon.models.errors import AntiphonError
+
+#: Each is a module of `antiphon.daemon.commands` with ``main(argv) -> exit status``.
+COMMANDS = {
+    "jam": "play with it: opens its MIDI ports and listens",
+    "ports": "list the MIDI ports that are there",
+    "osc": "print every OSC address",
+    "status": "ask a running Antiphon how it goes",
+    "takes": "list the takes",
+    "render": "make a WAV and a picture of a take",
+    "replay": "play a take again, or let the model make it again",
+    "recover": "make the takes of sessions that ended badly",
+    "models": "list the shipped models",
+    "train": "train a model (needs antiphon[train])",
+    "export": "turn a trained network into a model to play with (needs antiphon[train])",
+    "evaluate": "score a model on music that it has not learnt from",
+    "doctor": "say what this machine has and lacks",
+    "version": "print the version",
+}
+_MISTAKE = 2
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit status: 2 for what the user can mend, told in one line."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments else "--help"
+    try:
+        if name in ("-h", "--help", "help"):
+            print(usage())
+            return 0
+        if name in ("-V", "--version"):
+            name = "version"
+        if name not in COMMANDS:
+            raise AntiphonError(f"there is no command {name!r}; give one of {', '.join(COMMANDS)}")
+        module = importlib.import_module(f"antiphon.daemon.commands.{name}")
+        return int(module.main(arguments[1:]))
+    except AntiphonError as error:
+        print(f"antiphon: {error}", file=sys.stderr)
+        return _MISTAKE
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:  # `antiphon osc | head`: nobody reads on, and nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def usage() -> str:
+    """Give the list of commands."""
+    lines = ["usage: antiphon COMMAND ...", "", "A session musician beside your DAW.", ""]
+    lines += [f"  {name:<9} {doc}" for name, doc in COMMANDS.items()]
+    return "\n".join([*lines, "", "antiphon COMMAND --help tells more."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

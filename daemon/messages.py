@@ -1,0 +1,134 @@
+"""The one record that everything between the ports is made of.
+
+Player and brain exchange it over a local socket, the journal stores it, and the engine takes it in and
+gives it out. It has a fixed size (32 bytes), so that the journal can be read after any crash and a reader
+of a byte stream never has to guess where the next record starts. This module imports nothing but the
+standard library: the player uses it.
+
+All times are nanoseconds of ``time.perf_counter_ns`` (offline: of a simulated clock that starts at 0).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple
+
+_LAYOUT = struct.Struct("<BBBBIqqd")
+RECORD_BYTES = _LAYOUT.size
+
+#: Note ids count from 1; 0 in `Kind.CANCEL` means every note.
+ALL_NOTES = 0
+
+
+class Kind(IntEnum):
+    """What a record says. In brackets: the fields that carry something, beside ``kind`` and ``t_ns``."""
+
+    EMPTY = 0  # an unwritten slot of a preallocated segment: a journal ends at the first one
+    # ---- from the player: what happened at the ports --------------------------------------------------
+    MIDI_IN = 1  # (a b c: the message's bytes; id: port << 8 | number of bytes) stamped on arrival
+    SENT = 2  # note-on went out (a b c: bytes; id; t_ns intended; u_ns actual)
+    ENDED = 3  # its note-off went out, at its time (same fields)
+    CUT = 4  # its note-off went out before its time: cancelled, panic, stop (same fields)
+    DROPPED = 5  # never sent: later than its tolerance (id; t_ns intended; u_ns when noticed)
+    CANCELLED = 6  # never sent: cancelled in time (id; t_ns intended; u_ns when cancelled)
+    OUT = 7  # another message went out: CC, program, thru (a b c: bytes; u_ns actual; id: 1 when thru)
+    BRAIN_UP = 8  # a brain said READY (id: how many brains there have been)
+    BRAIN_LOST = 9  # (id: how many brains there have been)
+    PORT = 10  # (a: 0 lost, 1 back; b: 0 input, 1 output; id: port)
+    STOP = 11  # the performer ends the session: the brain finishes and leaves
+    # ---- from the brain to the player ------------------------------------------------------------------
+    READY = 20  # model loaded; send me what is played
+    NOTE = 21  # play (a: channel 0-15, b: pitch, c: velocity, id, t_ns onset, u_ns end or 0 = until END,
+    #            value: tolerance in ns, after which it is dropped)
+    END = 22  # end note `id` at t_ns
+    CANCEL = 23  # forget unsent note `id` (ALL_NOTES: every one); a=1: also cut what sounds of it
+    PANIC = 24  # every note off, CC64 0, 120, 123, bend centre, on every channel
+    SEND = 25  # another message at t_ns (a b c: bytes; id: number of bytes)
+    THRU = 26  # (a: 0 off, 1 on; b: channel that what is played goes out on)
+    OFFSET = 27  # (t_ns: added to the time of every note that follows; may be negative)
+    SEGMENT = 28  # journal segment `id` is preallocated
+    BEAT = 29  # heartbeat
+    # ---- into the engine, beside MIDI_IN and the player's reports ---------------------------------------
+    SET = 40  # a parameter (id: its index in Settings.fields; value)
+    TRIGGER = 41  # the performer's trigger, from OSC or the terminal
+    WAKE = 42  # time went on to t_ns: the engine asked for this
+    SEED = 43  # a fresh random stream (id: seed)
+    START = 44  # a session's first engine (id: seed)
+    RESTART = 45  # a new engine after a lost brain (id: seed)
+    CONTEXT = 46  # after RESTART, a performer's note that it starts from (a: part, b: pitch, c: velocity,
+    #               t_ns onset, u_ns end or 0 = held)
+    OWN_CONTEXT = 47  # after RESTART, a note of Antiphon's own (id; t_ns onset sent, u_ns end or 0)
+    # ---- written beside the engine's inputs, never read by it -------------------------------------------
+    SAMPLED = 60  # a note as the model drew it (a: part, b: pitch, c: velocity, id, t_ns: tick,
+    #               u_ns: duration in ticks, value: log-probability in nats)
+    MARK = 61  # for the take's marker track (a: which, see `Mark`; value)
+
+
+class Mark(IntEnum):
+    """Places worth a marker in a take."""
+
+    PHRASE_END = 1
+    ANSWER = 2
+    YIELD = 3
+    TAKE_OVER = 4
+    PANIC = 5
+    CLOCK_START = 6
+    CLOCK_STOP = 7
+    LOCATE = 8
+    TEMPO = 9  # value: beats a minute from here on
+    BRAIN_LOST = 10
+    BRAIN_BACK = 11
+
+
+class Record(NamedTuple):
+    """One record; which fields mean what is told at each `Kind`."""
+
+    kind: int
+    a: int = 0
+    b: int = 0
+    c: int = 0
+    id: int = 0
+    t_ns: int = 0
+    u_ns: int = 0
+    value: float = 0.0
+
+    def pack(self) -> bytes:
+        """Give the 32 bytes of this record."""
+        return _LAYOUT.pack(*self)
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview, offset: int = 0) -> Record:
+        """Read the record at ``offset``."""
+        return cls._make(_LAYOUT.unpack_from(data, offset))
+
+
+def pack_into(buffer: memoryview, offset: int, record: Record) -> None:
+    """Write ``record`` into ``buffer`` without allocating. Realtime-safe: yes."""
+    _LAYOUT.pack_into(buffer, offset, *record)
+
+
+class RecordStream:
+    """Cuts a byte stream into records, whatever pieces the socket hands over.
+
+    >>> stream = RecordStream()
+    >>> data = Record(Kind.WAKE, t_ns=5).pack()
+    >>> list(stream.feed(data[:7]))
+    []
+    >>> [record.t_ns for record in stream.feed(data[7:] + data)]
+    [5, 5]
+    """
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[Record]:
+        """Yield every record that ``data`` completes."""
+        data = self._rest + data if self._rest else data
+        whole = len(data) - len(data) % RECORD_BYTES
+        self._rest = data[whole:]
+        for offset in range(0, whole, RECORD_BYTES):
+            yield Record.unpack(data, offset)

@@ -1,0 +1,105 @@
+"""The table of what holds for a whole session: ports, model, folders.
+
+Flags, TOML keys and the reference come from it. Unlike a parameter (`settings`), none of these changes while
+Antiphon plays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from antiphon.daemon.errors import ConfigError
+
+APIS = ("auto", "alsa", "jack", "coremidi", "windows")
+PROVIDERS = ("auto", "cpu", "cuda", "coreml", "directml")
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. ``kind``: text, texts (may be given several times), path, seed, switch or choice."""
+
+    name: str
+    kind: str
+    doc: str
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    default: Any = None
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values, in words."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        return {
+            "text": "a text", "texts": "a text or a list of texts", "path": "a path",
+            "seed": f"a whole number from 0 to {MAX_SEED}", "switch": "true or false",
+        }[self.kind]  # fmt: skip
+
+    def check(self, value: Any) -> Any:
+        """Give ``value`` in the option's own type.
+
+        Raises:
+            ConfigError: with the name, what was received and what is allowed.
+        """
+        if self.kind == "switch" and isinstance(value, bool):
+            return value
+        if self.kind == "seed" and _is_seed(value):
+            return int(value)
+        if self.kind == "texts" and isinstance(value, (list, tuple)) and all(map(_is_text, value)):
+            return tuple(value)
+        if _is_text(value):
+            if self.kind == "texts":
+                return (value,)
+            if self.kind == "path":
+                return Path(value).expanduser()
+            if self.kind == "text" or (self.kind == "choice" and value in self.choices):
+                return value
+        raise ConfigError(f"{self.name}: {value!r} is not allowed; give {self.allowed}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_seed(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit() and int(value) <= MAX_SEED
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEED
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("in", "texts", "join the input port with this in its name instead of making `Antiphon in`", "NAME",
+           default=()),
+    Option("out", "texts", "join the output port with this in its name instead of making `Antiphon out`",
+           "NAME", default=()),
+    Option("api", "choice", "the MIDI system to use", choices=APIS, default="auto"),
+    Option("connect", "switch", "wire the keyboards that are there to Antiphon, and Antiphon to a synth",
+           default=False),
+    Option("synth", "switch", "start fluidsynth and play through it", default=False),
+    Option("osc", "text", "where OSC listens, or off", "HOST:PORT", default="127.0.0.1:9010"),
+    Option("model", "text", "a shipped model's name, or a folder of your own", "NAME|DIR"),
+    Option("provider", "choice", "what runs the model", choices=PROVIDERS, default="auto"),
+    Option("seed", "seed", "where the randomness starts (drawn when not given; written into the take)", "N"),
+    Option("takes", "path", "folder that takes go to", "DIR"),
+    Option("render", "switch", "leave a WAV and a picture beside the take", default=None),
+    Option("quiet", "switch", "say only what went wrong and where the take lies", default=False),
+)  # fmt: skip
+_BY_NAME = {entry.name: entry for entry in OPTIONS}
+
+
+def option(name: str) -> Option:
+    """Look an option up by name.
+
+    Raises:
+        ConfigError: with the nearest names.
+    """
+    if name not in _BY_NAME:
+        import difflib  # noqa: PLC0415  only on this path
+
+        near = difflib.get_close_matches(name, _BY_NAME, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(_BY_NAME)}"
+        raise ConfigError(f"there is no option {name!r}{hint}")
+    return _BY_NAME[name]

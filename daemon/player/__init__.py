@@ -1,0 +1,1 @@
+"""The player: ports, due queue, ledger of sounding notes. Imports neither numpy nor onnxruntime."""

@@ -1,0 +1,1 @@
+"""Out of Antiphon: networks to ONNX, takes to MIDI, WAV and pictures."""

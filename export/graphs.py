@@ -1,0 +1,118 @@
+"""The network cut into the three graphs that live play runs, each with its state in and out.
+
+``step`` takes a note in; ``pitch`` tells the pitch of the next one once its part and place are chosen;
+``touch`` its velocity and duration once its pitch is. Each sees what was drawn before it, so anything can be
+forced, masked or biased in between. Batch is a dynamic axis of all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from antiphon.models.generator import PARTS, PITCHES, VELOCITY_LEVELS
+from antiphon.models.network import KEYS, AntiphonNetwork
+from antiphon.models.roll import ROLL_CHANNELS
+
+
+class StepGraph(nn.Module):
+    """event [B, 6], roll [B, channels, 128], hidden [B, L, H] -> hidden, context, features, part and gap logits."""
+
+    def __init__(self, network: AntiphonNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("every_part", torch.arange(PARTS)[None, :])
+
+    def forward(
+        self, event: Tensor, roll: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Take one note in."""
+        network = self.network
+        code, features = network.encoder(event, roll)
+        layers = []
+        for layer in range(network.config.layers):
+            code = self._cell(layer, code, hidden[:, layer])
+            layers.append(code)
+        context = network.norm(code)
+        gaps = network.time.gaps(context, cast(Tensor, self.every_part))
+        return torch.stack(layers, dim=1), context, features, network.time.parts(context), gaps
+
+    def _cell(self, layer: int, code: Tensor, hidden: Tensor) -> Tensor:
+        # torch's GRU written out: plain matrix products quantise row by row, the fused operator does not
+        recurrence = self.network.recurrence
+        weight = lambda name: getattr(recurrence, f"{name}_l{layer}")  # noqa: E731
+        reset_i, update_i, new_i = functional.linear(code, weight("weight_ih"), weight("bias_ih")).chunk(3, 1)
+        reset_h, update_h, new_h = functional.linear(hidden, weight("weight_hh"), weight("bias_hh")).chunk(3, 1)
+        reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
+        new = torch.tanh(new_i + reset * new_h)
+        return new + update * (hidden - new)
+
+
+class PitchGraph(nn.Module):
+    """context [B, H], features [B, F, KEYS], place [B, 4] -> pitch logits [B, 128], code [B, head]."""
+
+    def __init__(self, network: AntiphonNetwork) -> None:
+        super().__init__()
+        self.head = network.pitch
+
+    def forward(self, context: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Tell the pitch, given part, gap, tick in beat, beat in bar."""
+        return cast(tuple[Tensor, Tensor], self.head(context, features, place))
+
+
+class TouchGraph(nn.Module):
+    """code [B, head], pitch [B] -> velocity logits [B, 16], duration logits [B, 16, 97], one row a velocity."""
+
+    def __init__(self, network: AntiphonNetwork) -> None:
+        super().__init__()
+        self.head = network.touch
+        self.register_buffer("every_velocity", torch.arange(VELOCITY_LEVELS)[None, :])
+
+    def forward(self, code: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+        """Tell velocity and duration, given the pitch."""
+        return cast(tuple[Tensor, Tensor], self.head(code, pitch, cast(Tensor, self.every_velocity)))
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    """A graph, what it takes and what it gives."""
+
+    name: str
+    module: nn.Module
+    inputs: dict[str, Tensor]  # example inputs with a batch of 2
+    outputs: tuple[str, ...]
+
+
+def graphs(network: AntiphonNetwork) -> tuple[GraphSpec, ...]:
+    """Give the three graphs with example inputs of batch 2."""
+    config = network.config
+    place = torch.tensor([[1, 12, 0, 2], [3, 96, 24, 8]])
+    return (
+        GraphSpec(
+            "step", StepGraph(network),
+            {
+                "event": torch.tensor([[0, 0, 60, 8, 0, 0], [5, 96, 127, 15, 24, 8]]),
+                "roll": torch.rand(2, ROLL_CHANNELS, PITCHES),
+                "hidden": torch.randn(2, config.layers, config.hidden) * 0.3,
+            },
+            ("hidden_out", "context", "features", "part_logits", "gap_logits"),
+        ),
+        GraphSpec(
+            "pitch", PitchGraph(network),
+            {
+                "context": torch.randn(2, config.hidden),
+                "features": torch.rand(2, config.features, KEYS),
+                "place": place,
+            },
+            ("pitch_logits", "code"),
+        ),
+        GraphSpec(
+            "touch", TouchGraph(network),
+            {"code": torch.rand(2, config.head), "pitch": torch.tensor([60, 127])},
+            ("velocity_logits", "duration_logits"),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Weights in 8 bits, with a scale for every block of every row, as the operator ``MatMulNBits`` takes them.
+
+Scales that span a whole tensor (dynamic int8) would give one row another answer alone than in a batch, and
+rollback and best-of-N would not agree with themselves; scales by row do not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+#: Weights a scale is shared by, along a row. A power of two; 128 fits rows of 352 and 384 with little padding.
+BLOCK = 128
+#: Smaller products gain nothing.
+FEWEST_WEIGHTS = 8192
+_ZERO_POINT = 128  # of unsigned 8 bits, the operator's default
+
+
+def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Give a copy of ``model`` whose large constant matrix products are ``MatMulNBits``."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    uses: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            uses[name] = uses.get(name, 0) + 1
+    nodes = []
+    for node in graph.node:
+        replaced = _replace(node, weights, uses, graph) if node.op_type in ("Gemm", "MatMul") else None
+        nodes.extend(replaced or [node])
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    del graph.value_info[:]
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return model
+
+
+def _replace(
+    node: onnx.NodeProto, weights: dict[str, onnx.TensorProto], uses: dict[str, int], graph: onnx.GraphProto
+) -> list[onnx.NodeProto] | None:
+    name = node.input[1]
+    if name not in weights or uses[name] > 1:
+        return None
+    matrix = numpy_helper.to_array(weights[name])
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    if node.op_type == "Gemm":
+        if attributes.get("transA", 0) or attributes.get("alpha", 1.0) != 1.0:
+            return None
+        if not attributes.get("transB", 0):
+            matrix = matrix.T
+    else:
+        matrix = matrix.T  # now [out, in], a row for each output
+    if matrix.ndim != 2 or matrix.size < FEWEST_WEIGHTS:
+        return None
+    packed, scales = quantise_rows(matrix)
+    graph.initializer.append(numpy_helper.from_array(packed, name + "_q8"))
+    graph.initializer.append(numpy_helper.from_array(scales, name + "_scales"))
+    biased = len(node.input) > 2 and node.input[2]
+    product = node.output[0] + "_product" if biased else node.output[0]
+    nodes = [
+        helper.make_node(
+            "MatMulNBits", [node.input[0], name + "_q8", name + "_scales"], [product], domain="com.microsoft",
+            K=matrix.shape[1], N=matrix.shape[0], bits=8, block_size=BLOCK, accuracy_level=4,
+        )
+    ]  # fmt: skip
+    if biased:
+        nodes.append(helper.make_node("Add", [product, node.input[2]], [node.output[0]]))
+    return nodes
+
+
+def quantise_rows(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Quantise [N, K] to packed uint8 [N, blocks, BLOCK] and scales [N * blocks].
+
+    >>> packed, scales = quantise_rows(np.array([[127.0, -64.0]], np.float32))
+    >>> packed[0, 0, :3].tolist(), float(scales[0])
+    ([255, 64, 128], 1.0)
+    """
+    rows, columns = matrix.shape
+    blocks = -(-columns // BLOCK)
+    padded = np.zeros((rows, blocks * BLOCK), np.float32)
+    padded[:, :columns] = matrix
+    shaped = padded.reshape(rows, blocks, BLOCK)
+    scales = np.abs(shaped).max(axis=2) / 127.0
+    scales = np.where(scales == 0.0, 1.0, scales).astype(np.float32)
+    packed = np.clip(np.round(shaped / scales[:, :, None]), -127, 127) + _ZERO_POINT
+    return packed.astype(np.uint8), scales.reshape(-1)
