@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
 from antiphon.models.generator import PARTS, PITCHES, VELOCITY_LEVELS
 from antiphon.models.network import KEYS, AntiphonNetwork
 from antiphon.models.roll import ROLL_CHANNELS
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 class StepGraph(nn.Module):
@@ -46,7 +45,9 @@ class StepGraph(nn.Module):
         recurrence = self.network.recurrence
         weight = lambda name: getattr(recurrence, f"{name}_l{layer}")  # noqa: E731
         reset_i, update_i, new_i = functional.linear(code, weight("weight_ih"), weight("bias_ih")).chunk(3, 1)
-        reset_h, update_h, new_h = functional.linear(hidden, weight("weight_hh"), weight("bias_hh")).chunk(3, 1)
+        reset_h, update_h, new_h = functional.linear(hidden, weight("weight_hh"), weight("bias_hh")).chunk(
+            3, 1
+        )
         reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
         new = torch.tanh(new_i + reset * new_h)
         return new + update * (hidden - new)

@@ -15,13 +15,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from numpy.typing import NDArray
-
 from antiphon.export.graphs import GraphSpec, graphs
 from antiphon.export.quantise import quantised
 from antiphon.models.errors import ModelError
 from antiphon.models.model_files import FORMAT
 from antiphon.models.training import CHECKPOINT, load_network
+from numpy.typing import NDArray
 
 OPSET = 20
 #: Largest difference between torch and onnxruntime at full precision.
@@ -46,7 +45,9 @@ def export_graph(spec: GraphSpec) -> onnx.ModelProto:
     model: onnx.ModelProto = program.model_proto  # type: ignore[union-attr]
     for name, worst in parity(spec, model).items():
         if worst > TOLERANCE:
-            raise ModelError(f"export: {spec.name}.{name} differs from torch by {worst:g} (at most {TOLERANCE:g})")
+            raise ModelError(
+                f"export: {spec.name}.{name} differs from torch by {worst:g} (at most {TOLERANCE:g})"
+            )
     return model
 
 
@@ -64,7 +65,9 @@ def parity(spec: GraphSpec, model: onnx.ModelProto) -> dict[str, float]:
 def _session(model: onnx.ModelProto) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def latency_us(spec: GraphSpec, model: onnx.ModelProto) -> dict[str, float]:

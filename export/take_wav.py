@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import symusic
-from numpy.typing import NDArray
-
 from antiphon.export.take_pedal import pedalled
 from antiphon.models.errors import MidiFileError
 from antiphon.models.parts import PROGRAM, Part
 from antiphon.models.take import Player, Take, TakeNote
+from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 44_100
 #: Peak of a normalised file: 1 dB below full scale, so that no player's resampler clips.
@@ -102,7 +101,9 @@ def _score(take: Take, player: Player) -> symusic.Score | None:
     changes = [(event.channel, event.t_s, event.program) for event in events if event.program is not None]
     for note in notes:
         # the performer's own program counts where they sent one; else a part sounds as its role
-        asked = [program for channel, t_s, program in changes if channel == note.channel and t_s <= note.onset_s]
+        asked = [
+            program for channel, t_s, program in changes if channel == note.channel and t_s <= note.onset_s
+        ]
         program = asked[-1] if asked else _program(note)
         voices[_Voice(program, note.channel == _DRUM_CHANNEL)].append(note)
     if not voices:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from antiphon.models.notes import COLUMNS, Column, NoteTable, Piece, ordered
 from antiphon.models.parts import Part
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
 from antiphon.models.errors import DataError, MidiFileError
 from antiphon.models.midi_read import BeatGrid, read_notes
 from antiphon.models.notes import COLUMNS, Piece
+from numpy.typing import NDArray
 
 #: Licences (as a manifest names them) that shipped weights may learn from.
 FREE_LICENCES = ("public domain", "creative commons attribution ", "cc by ", "cc0")

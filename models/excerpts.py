@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-
 from antiphon.models.generator import (
     MAX_BEATS_IN_BAR,
     MAX_TICKS,
@@ -22,6 +20,7 @@ from antiphon.models.generator import (
 )
 from antiphon.models.notes import Column
 from antiphon.models.roll import AGE_TICKS, DRUMS, FORGET_TICKS, GROUP_OF_PART, GROUPS, RECENCY_TICKS
+from numpy.typing import NDArray
 
 #: Columns of an event batch: what the network takes in of one note.
 PART, GAP, PITCH, VELOCITY, TICK_IN_BEAT, BEAT_IN_BAR = range(6)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import symusic
-from numpy.typing import NDArray
-
 from antiphon.models.errors import MidiFileError
 from antiphon.models.generator import TICKS_PER_BEAT
 from antiphon.models.notes import COLUMNS, Column, NoteTable, ordered
 from antiphon.models.parts import Part
 from antiphon.models.roles import part_of_track
+from numpy.typing import NDArray
 
 #: A file with fewer notes has nothing to teach.
 FEWEST_NOTES = 16

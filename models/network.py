@@ -14,9 +14,6 @@ from dataclasses import asdict, dataclass
 from typing import cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
 from antiphon.models.generator import (
     MAX_BEATS_IN_BAR,
     PARTS,
@@ -26,6 +23,8 @@ from antiphon.models.generator import (
     VELOCITY_LEVELS,
 )
 from antiphon.models.roll import ROLL_CHANNELS
+from torch import Tensor, nn
+from torch.nn import functional
 
 #: The keys of a piano: convolutions run over these; a pitch outside has its absolute logit alone.
 LOWEST, HIGHEST = 21, 108

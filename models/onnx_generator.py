@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
-
 from antiphon.models.errors import ModelError
 from antiphon.models.generator import (
     MAX_TICKS,
@@ -30,6 +28,7 @@ from antiphon.models.model_files import GRAPHS, ModelFiles, find_model
 from antiphon.models.parts import Part
 from antiphon.models.roll import ROLL_CHANNELS, Roll
 from antiphon.models.sampling import draw, log_softmax
+from numpy.typing import NDArray
 
 #: What `provider` may ask for, and the execution provider each means.
 PROVIDERS = {
@@ -42,7 +41,6 @@ _ERRORS_ONLY = 3
 _GRID = tuple[int, int, int]
 _FORBIDDEN = np.float32(-np.inf)
 _TIMES = np.arange(MAX_TICKS + 1)
-
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,13 +119,49 @@ class OnnxGenerator:
         gap = 0 if before is None else min(max(note.tick - before, 0), MAX_TICKS)
         roll = state.roll.advance(note)
         event = np.array(
-            [[note.part, gap, note.pitch, note.velocity // VELOCITY_STEP, note.tick_in_beat, note.beat_in_bar]],
+            [
+                [
+                    note.part,
+                    gap,
+                    note.pitch,
+                    note.velocity // VELOCITY_STEP,
+                    note.tick_in_beat,
+                    note.beat_in_bar,
+                ]
+            ],
             np.int64,
         )
         hidden, context, features, part_logits, gap_logits = self._step.run(
             None, {"event": event, "roll": roll.image()[None], "hidden": state.hidden}
         )
         return OnnxState(hidden, context, features, part_logits[0], gap_logits[0], roll)
+
+    def score_step(
+        self, events: NDArray[np.int64], rolls: NDArray[np.float32], hidden: NDArray[np.float32] | None,
+        following: NDArray[np.int64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:  # fmt: skip
+        """Score what came next, for a batch: for evaluation.
+
+        Args:
+            events: [B, 6] as the network takes them; rolls: [B, channels, 128] after each.
+            hidden: [B, layers, hidden], or None at the beginning.
+            following: [B, 7] the notes that came (columns as `evaluation.events_of` gives).
+
+        Returns:
+            Losses [B, 5] in nats, and the next hidden state.
+        """
+        if hidden is None:
+            hidden = np.zeros((len(events), self._layers, self._hidden), np.float32)
+        hidden_out, context, features, part, gap = self._step.run(
+            None, {"event": events, "roll": rolls, "hidden": hidden}
+        )
+        place = np.ascontiguousarray(following[:, [0, 1, 4, 5]])
+        pitch, code = self._pitch.run(None, {"context": context, "features": features, "place": place})
+        velocity, duration = self._touch.run(
+            None, {"code": code, "pitch": np.ascontiguousarray(following[:, 2])}
+        )
+        logits = (part, gap, pitch, velocity, duration)
+        return loss_of(logits, following), hidden_out
 
     def prime(self, notes: Sequence[HeldNote]) -> OnnxState:
         """Give the state after ``notes``, from nothing."""
@@ -157,11 +191,15 @@ class OnnxGenerator:
                 gap = max(gap, constraints.min_gap)
         else:
             gap = constraints.gap
-        place = np.array([[part, min(gap, MAX_TICKS), *place_in_bar((state.roll.tick or 0) + gap, grid)]], np.int64)
+        place = np.array(
+            [[part, min(gap, MAX_TICKS), *place_in_bar((state.roll.tick or 0) + gap, grid)]], np.int64
+        )
         pitch_logits, code = self._pitch.run(
             None, {"context": state.context, "features": state.features, "place": place}
         )
-        pitch = draw(_pitch_logits(pitch_logits[0], part, constraints), float(uniforms[2]), temperature, top_p)
+        pitch = draw(
+            _pitch_logits(pitch_logits[0], part, constraints), float(uniforms[2]), temperature, top_p
+        )
         log_prob += float(log_softmax(pitch_logits[0])[pitch])
         velocity_logits, duration_logits = self._touch.run(None, {"code": code, "pitch": np.array([pitch])})
         logits = velocity_logits[0]
@@ -179,6 +217,20 @@ class OnnxGenerator:
             duration = constraints.duration
         velocity = level * VELOCITY_STEP + VELOCITY_STEP // 2
         return Draw(part, gap, pitch, velocity, duration, log_prob)
+
+
+def loss_of(logits: tuple[NDArray[np.float32], ...], wanted: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give losses [B, 5] in nats from the heads' logits and the events that came (as `score_step` takes them)."""
+    part, gap, pitch, velocity, duration = logits
+    rows = np.arange(len(wanted))
+    picked = (
+        log_softmax(part)[rows, wanted[:, 0]],
+        log_softmax(gap[rows, wanted[:, 0]])[rows, wanted[:, 1]],
+        log_softmax(pitch)[rows, wanted[:, 2]],
+        log_softmax(velocity)[rows, wanted[:, 3]],
+        log_softmax(duration[rows, wanted[:, 3]])[rows, wanted[:, 6]],
+    )
+    return -np.stack(picked, axis=1)
 
 
 def place_in_bar(tick: int, grid: _GRID | None) -> tuple[int, int]:

@@ -15,9 +15,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from antiphon.models.generator import PITCHES, TICKS_PER_BEAT, HeldNote
+from numpy.typing import NDArray
 
 #: Group of each part (index: Part); drums (3) do not sound on, they have recency alone.
 GROUP_OF_PART = (0, 1, 2, -1, 1, 1)

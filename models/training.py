@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-
 from antiphon.models.augment import Augment, Excerpts
 from antiphon.models.corpus import load_pieces, read_corpus, save_pieces
 from antiphon.models.errors import DataError
 from antiphon.models.excerpts import Batch, batch_of
 from antiphon.models.network import AntiphonNetwork, NetworkConfig
 from antiphon.models.notes import Piece
+from torch import Tensor
 
 ATTRIBUTES = ("part", "gap", "pitch", "velocity", "duration")
 CHECKPOINT = "checkpoint.pt"
@@ -69,7 +68,9 @@ class Recipe:
         if path.suffix != ".toml":
             shipped = resources.files("antiphon.models") / "recipes" / f"{name}.toml"
             if not shipped.is_file():
-                raise DataError(f"there is no recipe {name!r}; give one that ships (antiphon) or a .toml file")
+                raise DataError(
+                    f"there is no recipe {name!r}; give one that ships (antiphon) or a .toml file"
+                )
             text = shipped.read_text()
         elif path.is_file():
             text = path.read_text()
@@ -268,7 +269,9 @@ def _tell(log: Any, run: Run, losses: Tensor, what: str) -> None:
 
 def main(argv: list[str]) -> int:
     """Run ``antiphon train``."""
-    parser = argparse.ArgumentParser(prog="antiphon train", description="Train a generator on folders of MIDI.")
+    parser = argparse.ArgumentParser(
+        prog="antiphon train", description="Train a generator on folders of MIDI."
+    )
     parser.add_argument("data", nargs="+", type=Path, help="folders of MIDI files, or of a zipped data set")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder; a run in it is resumed")
     parser.add_argument("--recipe", default="antiphon", help="one that ships, or a .toml file")

@@ -52,7 +52,8 @@ class MidiClock:
         self._period_ns = _DEFAULT_PERIOD_NS
         self._count = 0  # ticks in the filter's memory
         self._off = 0  # ticks in a row off to one side, signed
-        self._anchor_ns, self._anchor_clocks = 0.0, 0.0
+        # what `beat_at` goes by: the last tick that moved the song, and the period then
+        self._anchor_ns, self._anchor_clocks, self._anchor_period_ns = 0.0, 0.0, _DEFAULT_PERIOD_NS
 
     @property
     def bpm(self) -> float:
@@ -73,11 +74,11 @@ class MidiClock:
 
     def beat_at(self, t_ns: int) -> float:
         """See `clock.Clock`."""
-        return (self._anchor_clocks + (t_ns - self._anchor_ns) / self._period_ns) / CLOCKS_A_BEAT
+        return (self._anchor_clocks + (t_ns - self._anchor_ns) / self._anchor_period_ns) / CLOCKS_A_BEAT
 
     def time_of(self, beat: float) -> int:
         """See `clock.Clock`."""
-        return round(self._anchor_ns + (beat * CLOCKS_A_BEAT - self._anchor_clocks) * self._period_ns)
+        return round(self._anchor_ns + (beat * CLOCKS_A_BEAT - self._anchor_clocks) * self._anchor_period_ns)
 
     def check(self, t_ns: int) -> ClockEvent:
         """Stop when the ticks stay away."""
@@ -130,6 +131,7 @@ class MidiClock:
         self._armed = self._jump = False
         if self.running:
             self._anchor_ns, self._anchor_clocks = self._tick_ns, float(self._next)
+            self._anchor_period_ns = self._period_ns
             self._next += 1
         return event
 

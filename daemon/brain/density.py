@@ -1,0 +1,69 @@
+"""Steering how many onsets a beat there are, by tilting the draw of the gap. Notes struck together are one."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT, TIME_CLASSES
+
+#: Looked back over: two bars of four.
+_SPAN_TICKS = 8 * TICKS_PER_BEAT
+#: Logits between a gap of nothing and one of four beats when a target is missed wholly.
+_STRONGEST_TILT = 10.0
+#: Error is judged over at least this, so that the first notes of all are not "too many".
+_LEAST_SPAN_TICKS = TICKS_PER_BEAT
+#: Steps of the tilt: each needs its array only once.
+_STEP = 0.25
+
+_LOG_GAP = (np.log1p(np.arange(TIME_CLASSES)) / np.log1p(MAX_TICKS)).astype(np.float32)
+
+
+class Steering(NamedTuple):
+    """How to draw the next gap. ``pressure``: 0 as the model feels, 1 a target missed wholly."""
+
+    gap_bias: NDArray[np.float32] | None
+    pressure: float
+
+
+class Density:
+    """Counts onsets, planned ones too, and steers towards a target."""
+
+    def __init__(self, start_tick: int) -> None:
+        self.start_tick = start_tick
+        self._ticks: deque[int] = deque()
+        self._tilted: dict[int, NDArray[np.float32]] = {}
+
+    def add(self, tick: int) -> None:
+        """Count an onset."""
+        if not self._ticks or self._ticks[-1] < tick:
+            self._ticks.append(tick)
+        while self._ticks[0] < tick - 2 * _SPAN_TICKS:
+            self._ticks.popleft()
+
+    def forget_from(self, tick: int) -> None:
+        """Uncount the onsets from a tick on: they were planned and are not any more."""
+        while self._ticks and self._ticks[-1] >= tick:
+            self._ticks.pop()
+
+    def rate(self, tick: int) -> float:
+        """Onsets a beat over the two bars before a tick (or since the start, if that is later)."""
+        since = max(self.start_tick, tick - _SPAN_TICKS)
+        span = max(_LEAST_SPAN_TICKS, tick - since)
+        return sum(since <= onset < tick for onset in self._ticks) * TICKS_PER_BEAT / span
+
+    def steer(self, tick: int, target: float, *, floor_only: bool = False) -> Steering:
+        """How to draw the gap after ``tick``; ``floor_only``: never make it sparser."""
+        if target <= 0.0 or tick - self.start_tick < _LEAST_SPAN_TICKS // 2:
+            return Steering(None, 0.0)
+        error = (target - self.rate(tick)) / target
+        error = max(0.0 if floor_only else -1.0, min(1.0, error))
+        step = round(error * _STRONGEST_TILT / _STEP)
+        if not step:
+            return Steering(None, max(0.0, error))
+        if step not in self._tilted:
+            self._tilted[step] = (-step * _STEP) * _LOG_GAP
+        return Steering(self._tilted[step], max(0.0, error))

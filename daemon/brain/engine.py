@@ -1,0 +1,287 @@
+"""The engine: the pure core between the ports.
+
+`Engine.handle` takes one record and gives the player's orders and the log's records. It has no clock, thread,
+socket or file: time is only ever a record's time, randomness only ever the seed's. The same inputs give the
+same outputs, live, offline and in tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from antiphon.daemon.brain.click import Click
+from antiphon.daemon.brain.metrics import Metrics
+from antiphon.daemon.brain.midi_clock import ClockEvent
+from antiphon.daemon.brain.modes.accompany import Accompany
+from antiphon.daemon.brain.modes.answer import Answer
+from antiphon.daemon.brain.modes.base import Mode
+from antiphon.daemon.brain.modes.follow import Follow
+from antiphon.daemon.brain.modes.takeover import TakeOver
+from antiphon.daemon.brain.performer import (
+    PEDAL_DOWN,
+    TRANSPORT_STOP,
+    Controller,
+    Event,
+    Performer,
+    Released,
+    Struck,
+    Transport,
+)
+from antiphon.daemon.brain.stage import Stage
+from antiphon.daemon.brain.window import Window
+from antiphon.daemon.errors import ConfigError
+from antiphon.daemon.messages import Kind, Mark, Record
+from antiphon.daemon.settings import PARAMETERS, Settings
+from antiphon.models.generator import Generator
+
+_MODES: dict[str, Callable[[Stage], Mode]] = {
+    "follow": Follow,
+    "answer": Answer,
+    "continue": TakeOver,
+    "accompany": Accompany,
+}
+#: States made in one `WAKE`, at most: an input that comes meanwhile waits no longer than this.
+_STEPS_A_WAKE = 2
+_CLOCK_MARKS = {
+    ClockEvent.STARTED: Mark.CLOCK_START,
+    ClockEvent.STOPPED: Mark.CLOCK_STOP,
+    ClockEvent.LOCATED: Mark.LOCATE,
+}
+#: A tempo that moved by less is the same tempo, seen through jitter.
+_TEMPO_CHANGE = 0.01
+_REPORTS = (Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
+
+
+class Engine:
+    """Hears, plans and plays. Not thread-safe: belongs to the brain's one thread.
+
+    Args:
+        generator: what it plays with.
+        settings: to begin with; `Kind.SET` changes them.
+        seed: of everything random.
+        channel_parts: input channel (0-15) -> part, for channels that are not simply the performer's.
+    """
+
+    def __init__(
+        self, generator: Generator, settings: Settings, seed: int,
+        channel_parts: Mapping[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        self.seed = seed
+        #: When it wants a `Kind.WAKE`; in the past or now: at once. None: not until something happens.
+        self.next_wake_ns: int | None = None
+        self._channel_parts = dict(channel_parts or {})
+        self._stage = Stage(generator, settings, seed)
+        self._started = False
+        self._begin(0, seed)
+        self._handlers: dict[int, Callable[[Record], None]] = {
+            Kind.WAKE: self._wake, Kind.SET: self._set, Kind.TRIGGER: self._trigger, Kind.SEED: self._reseed,
+            Kind.START: self._start, Kind.RESTART: self._restart, Kind.CONTEXT: self._recall,
+            Kind.OWN_CONTEXT: self._recall, Kind.PANIC: self._panic, Kind.STOP: self._stop,
+            Kind.PORT: self._port, **dict.fromkeys(_REPORTS, self._report),
+        }  # fmt: skip
+
+    @property
+    def settings(self) -> Settings:
+        """The snapshot in use."""
+        return self._stage.settings
+
+    @property
+    def counters(self) -> Metrics:
+        """A snapshot of everything counted."""
+        return self._stage.counts.snapshot()
+
+    @property
+    def window(self) -> Window:
+        """What the generator remembers; to look at."""
+        return self._stage.window
+
+    @property
+    def tempo(self) -> float:
+        """Tempo of the clock in use, beats a minute."""
+        return self._stage.time.bpm
+
+    def handle(self, record: Record) -> list[Record]:
+        """Take one record in; give orders and log records, in the order to carry them out."""
+        stage = self._stage
+        stage.out = out = []
+        if record.kind == Kind.MIDI_IN:
+            stage.now_ns = record.t_ns
+            for event in self._performer.feed(record):
+                self._event(event)
+        elif (handler := self._handlers.get(record.kind)) is not None:
+            if record.kind not in _REPORTS:
+                stage.now_ns = record.t_ns
+            handler(record)
+        self.next_wake_ns = self._next_wake()
+        return out
+
+    # ---- what the performer does --------------------------------------------------------------------------
+
+    def _event(self, event: Event) -> None:
+        if isinstance(event, Struck):
+            self._mode.struck(event.note, event.t_ns)
+        elif isinstance(event, Released):
+            self._mode.released(event.note, event.t_ns, event.silenced)
+        elif isinstance(event, Transport):
+            self._transport(event)
+        elif isinstance(event, Controller):
+            self._controller(event)
+        else:
+            self._stage.counts.malformed += 1
+
+    def _controller(self, event: Controller) -> None:
+        if event.number == self._stage.settings.trigger_cc:
+            pressed = event.value >= PEDAL_DOWN
+            if pressed and not self._pressed:
+                self._mode.trigger(event.t_ns)
+            self._pressed = pressed
+        else:
+            self._mode.pedalled(event.t_ns, self._performer.silent)
+
+    def _transport(self, event: Transport) -> None:
+        if event.status == TRANSPORT_STOP:
+            self._hush()
+        self._stage.time.feed_and_select(event, self._stage.settings)
+        self._clock_moved()
+
+    def _clock_moved(self) -> None:
+        """Tell the take of starts, stops, jumps and tempi."""
+        stage = self._stage
+        for event in stage.time.take_events():
+            if event is ClockEvent.STOPPED:
+                self._hush()
+            stage.mark(_CLOCK_MARKS[event])
+        if stage.time.tempo_known and abs(stage.time.bpm / self._told_bpm - 1.0) > _TEMPO_CHANGE:
+            self._told_bpm = stage.time.bpm
+            stage.mark(Mark.TEMPO, self._told_bpm)
+
+    def _hush(self) -> None:
+        """End and cancel everything of Antiphon's."""
+        if self._stage.ledger:
+            self._stage.silence()
+        self._mode.hush(self._stage.now_ns)
+
+    # ---- records of other kinds ---------------------------------------------------------------------------
+
+    def _wake(self, record: Record) -> None:
+        stage = self._stage
+        stage.time.check(record.t_ns)
+        self._clock_moved()
+        self._click.wake(record.t_ns)
+        if self._mode.wake(record.t_ns):
+            return
+        if stage.window.pending:
+            stage.window.work(_STEPS_A_WAKE)
+        elif stage.key_due:
+            stage.hear_key()
+
+    def _next_wake(self) -> int | None:
+        stage = self._stage
+        now_ns = stage.now_ns
+        if stage.window.pending or stage.key_due:
+            return now_ns
+        first: int | None = None
+        for wish in (self._mode.next_wake_ns(now_ns), self._click.next_wake_ns(), stage.time.lost_at_ns):
+            if wish is not None and (first is None or wish < first):
+                first = wish
+        return first
+
+    def _set(self, record: Record) -> None:
+        stage = self._stage
+        before = stage.settings
+        try:
+            parameter = PARAMETERS[record.id]
+            settings = before.with_value(parameter.name, parameter.decode(record.value))
+        except (ConfigError, IndexError, ValueError, OverflowError):
+            stage.counts.malformed += 1
+            return
+        if settings == before:
+            return
+        other_mode = settings.mode != before.mode
+        if other_mode or (settings.mute and not before.mute):
+            self._hush()
+        stage.use(settings)
+        self._performer.trigger_cc = settings.trigger_cc
+        if (settings.thru, settings.thru_channel) != (before.thru, before.thru_channel):
+            self._order_thru()
+        if settings.offset != before.offset:
+            self._order_offset()
+        if other_mode:
+            self._mode = _MODES[settings.mode](stage)
+            self._mode.enter(record.t_ns)
+        else:
+            self._mode.changed(record.t_ns)
+        self._clock_moved()
+
+    def _trigger(self, record: Record) -> None:
+        self._mode.trigger(record.t_ns)
+
+    def _reseed(self, record: Record) -> None:
+        self._stage.reseed(record.id)
+
+    def _panic(self, record: Record) -> None:
+        stage = self._stage
+        stage.silence()
+        stage.out.append(Record(Kind.PANIC, t_ns=record.t_ns))
+        self._mode.hush(record.t_ns)
+        stage.mark(Mark.PANIC)
+
+    def _stop(self, record: Record) -> None:
+        self._stage.silence()
+        self._mode.hush(record.t_ns)
+        self._mode = Mode(self._stage)  # listens to what is left to come in, and plays nothing
+
+    def _port(self, record: Record) -> None:
+        if record.a == 0 and record.b == 0:
+            for event in self._performer.silence(record.t_ns, record.id):
+                self._event(event)
+
+    def _report(self, record: Record) -> None:
+        if self._stage.report(record) is not None:
+            self._mode.corrected(self._stage.now_ns)
+
+    # ---- sessions -----------------------------------------------------------------------------------------
+
+    def _start(self, record: Record) -> None:
+        self.seed = record.id
+        self._begin(record.t_ns, record.id)
+        self._greet()
+
+    def _restart(self, record: Record) -> None:
+        self._stage.counts.restarts += 1
+        self._stage.next_id = max(self._stage.next_id, record.u_ns)
+        self._begin(record.t_ns, record.id)
+        self._greet()
+
+    def _begin(self, t_ns: int, seed: int) -> None:
+        stage = self._stage
+        stage.reset(t_ns, seed)
+        self._told_bpm = 1.0
+        self._pressed = False
+        self._performer = Performer(self._channel_parts, stage.settings.trigger_cc)
+        self._click = Click(stage)
+        stage.time.select(stage.settings, t_ns)
+        self._mode = _MODES[stage.settings.mode](stage)
+        self._mode.enter(t_ns)
+
+    def _greet(self) -> None:
+        self._order_thru()
+        self._order_offset()
+        self._clock_moved()
+
+    def _recall(self, record: Record) -> None:
+        now_ns = self._stage.now_ns
+        if not self._stage.recall(record):
+            self._stage.counts.malformed += 1
+        self._stage.now_ns = max(now_ns, record.t_ns)
+
+    def _order_thru(self) -> None:
+        stage = self._stage
+        settings = stage.settings
+        stage.out.append(
+            Record(Kind.THRU, int(settings.thru), settings.thru_channel - 1, t_ns=stage.now_ns)
+        )
+
+    def _order_offset(self) -> None:
+        stage = self._stage
+        stage.out.append(Record(Kind.OFFSET, t_ns=round(stage.settings.offset * 1e6)))

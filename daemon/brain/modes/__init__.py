@@ -1,0 +1,1 @@
+"""Modes: whose turn it is, and what part Antiphon plays."""

@@ -1,0 +1,149 @@
+"""The plan: notes drawn ahead of now, handed to the player when their time comes near.
+
+Planned notes stand in the window (the state after them is where the next draw starts), so dropping one is taking
+it out of the window: it never was. Notes of the performer's part are drawn too, imagined and never played;
+masking them away would make Antiphon enter too early and too often.
+"""
+
+from __future__ import annotations
+
+from antiphon.daemon.brain.stage import Fate, OwnNote, Stage
+from antiphon.models.generator import MAX_TICKS, Constraints, Draw
+from antiphon.models.parts import Part
+
+#: A note that sounds when Antiphon yields is let go within this: a cut, but no click.
+YIELD_NS = 100_000_000
+#: An imagined note this many ticks past its time is not going to be played (24 a beat).
+_IMAGINED_GRACE_TICKS = 2
+#: Shortest note sent: a longer deviation from the grid must not turn a note inside out.
+_SHORTEST_NS = 20_000_000
+#: Handed-over notes are kept this long after their end: a report may still come.
+_KEEP_NS = 1_000_000_000
+#: A part holding this many notes gets no more of them (a pianist has ten fingers, a drummer four limbs).
+POLYPHONY: dict[int, int] = {
+    Part.LEAD: 2, Part.CHORDS: 6, Part.BASS: 2, Part.DRUMS: 5, Part.PAD: 6, Part.PIANO: 10,
+}  # fmt: skip
+
+
+class Plan:
+    """What is planned and what was handed over, in order of ticks."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.ahead: list[OwnNote] = []  # not handed over; imagined ones until they pass
+        self.out: list[OwnNote] = []  # handed over (or held back by mute) and not long over
+
+    # ---- drawing ------------------------------------------------------------------------------------------
+
+    def gaps(self, earliest: int, latest: int | None = None) -> tuple[int, int]:
+        """Least and greatest gap (ticks) after the window's last note, for an onset between two ticks."""
+        last = self._stage.window.last_tick
+        if last is None:
+            return 0, 0
+        least = min(MAX_TICKS, max(0, earliest - last))
+        greatest = MAX_TICKS if latest is None else min(MAX_TICKS, latest - last)
+        return least, max(least, greatest)
+
+    def draw(self, constraints: Constraints, earliest: int) -> tuple[Draw, int]:
+        """Draw the next note and tell its tick: ``earliest`` where the gap is beyond what a gap can say."""
+        last = self._stage.window.last_tick
+        draw = self._stage.sample(constraints)
+        return draw, earliest if last is None else max(earliest, last + draw.gap)
+
+    def add(self, draw: Draw, tick: int, off_tick: int, imagined: bool = False) -> OwnNote:
+        """Put a drawn note into the plan."""
+        own = self._stage.own_note(draw, tick, max(off_tick, tick + 1), imagined)
+        self.ahead.append(own)
+        self._stage.counts.planned += not imagined
+        return own
+
+    def crowded(self, tick: int, parts: frozenset[int]) -> dict[int, set[int]]:
+        """Pitches that each part holds beyond a tick, as the window has them."""
+        sounding: dict[int, set[int]] = {part: set() for part in parts}
+        for note in self._stage.window.notes[-64:]:
+            if note.part in parts and (note.off_tick > tick or note.tick >= tick):
+                sounding[note.part].add(note.pitch)
+        return sounding
+
+    # ---- handing over ---------------------------------------------------------------------------------------
+
+    def commit(self, until_tick: float, now_ns: int) -> None:
+        """Hand over what is due before a tick."""
+        stage = self._stage
+        kept: list[OwnNote] = []
+        for own in self.ahead:
+            held = own.held
+            assert held is not None
+            if held.tick > until_tick or own.imagined:
+                kept.append(own)
+                continue
+            on_grid_ns = stage.time.time_of(held.tick)
+            if on_grid_ns + stage.settings.tolerance * 1e6 < now_ns:
+                stage.counts.late_plans += 1  # its time has gone by; never squeezed in
+                stage.forget(own)
+                continue
+            onset_ns = on_grid_ns + round(stage.loosened(held.part))
+            if onset_ns < now_ns:
+                onset_ns = max(on_grid_ns, now_ns)
+            end_ns = max(stage.time.time_of(held.off_tick), onset_ns + _SHORTEST_NS)
+            if stage.settings.mute:
+                own.fate, own.onset_ns, own.end_ns = Fate.SENT, onset_ns, end_ns
+            else:
+                stage.play(own, onset_ns, end_ns)
+            self.out.append(own)
+        self.ahead = kept
+        if self.out and self.out[0].end_ns + _KEEP_NS < now_ns:
+            self.out = [own for own in self.out if own.end_ns + _KEEP_NS >= now_ns]
+
+    def pass_imagined(self, now_tick: float) -> bool:
+        """Drop imagined notes whose time went by unplayed, and what was planned after them."""
+        passed = [
+            own
+            for own in self.ahead
+            if own.imagined and own.held is not None and own.held.tick + _IMAGINED_GRACE_TICKS <= now_tick
+        ]
+        if passed:
+            self.drop()
+        return bool(passed)
+
+    def imagined_passes_at(self) -> int | None:
+        """The tick at which the first imagined note counts as not played."""
+        for own in self.ahead:
+            if own.imagined and own.held is not None:
+                return own.held.tick + _IMAGINED_GRACE_TICKS
+        return None
+
+    # ---- taking back ------------------------------------------------------------------------------------------
+
+    def drop(self) -> None:
+        """Forget every note that was not handed over."""
+        for own in reversed(self.ahead):
+            self._stage.forget(own)
+        self.ahead = []
+
+    def give_way(self, now_ns: int) -> bool:
+        """Take back everything unsent and let go of what sounds, at once. True where there was anything."""
+        stage = self._stage
+        anything = bool(self.ahead)
+        self.drop()
+        for own in reversed(self.out):
+            if own.fate is Fate.GONE or own.end_ns <= now_ns:
+                continue
+            anything = True
+            if own.onset_ns > now_ns:
+                if own.id:
+                    stage.take_back(own)
+                else:
+                    stage.forget(own)  # muted: the player never had it
+            elif own.end_ns > now_ns + YIELD_NS and own.id:
+                stage.end(own, now_ns + YIELD_NS)
+        self.out = [own for own in self.out if own.fate is not Fate.GONE and own.remembered]
+        return anything
+
+    def clear(self) -> None:
+        """Forget the plan; what was handed over is the stage's to end."""
+        self.drop()
+        for own in self.out:
+            if not own.id and own.onset_ns > self._stage.now_ns:
+                self._stage.forget(own)
+        self.out = []

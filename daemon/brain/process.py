@@ -1,0 +1,237 @@
+"""The brain process: one loop that carries records between the player, OSC and the engine.
+
+Threading model: one thread. It waits in `select` for the player's socket, the OSC socket and the engine's next wake,
+whichever is first. The player must never wait for this process; this process may wait for the player.
+
+A reply leaves before anything is written down: orders go to the player first, the log, the terminal and
+the echo over OSC after.
+"""
+
+from __future__ import annotations
+
+import gc
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from antiphon.daemon.brain.engine import Engine
+from antiphon.daemon.brain.osc import OscControl, open_osc
+from antiphon.daemon.brain.recovery import resume_records
+from antiphon.daemon.errors import TakeError
+from antiphon.daemon.journal import SegmentWriter, preallocate, segment_paths
+from antiphon.daemon.messages import Kind, Record, RecordStream
+from antiphon.daemon.session import SessionFolder
+from antiphon.daemon.settings import Settings
+from antiphon.models.generator import Generator, HeldNote
+
+#: What goes to the player; the rest of what the engine gives is for the log.
+ORDERS = frozenset((Kind.NOTE, Kind.END, Kind.CANCEL, Kind.PANIC, Kind.SEND, Kind.THRU, Kind.OFFSET))
+HOUSEKEEPING_NS = 500_000_000
+_READ_BYTES = 1 << 16
+#: Rarely: a collection in the middle of a phrase costs milliseconds, and what the engine makes is no garbage cycle.
+_GC_THRESHOLD = (50_000, 50, 100)
+
+
+class Screen(Protocol):
+    """Where lines for the person at the terminal go."""
+
+    def say(self, line: str, *, wrong: bool = False) -> None:
+        """Print one line."""
+
+    def show(self, snapshot: Mapping[str, Any]) -> None:
+        """Redraw the status line."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class Brain:
+    """Carries records between the player, OSC and the engine until the player goes."""
+
+    def __init__(
+        self, player: socket.socket, folder: SessionFolder, engine: Engine, osc: OscControl | None, screen: Screen,
+        facts: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self._player, self._folder, self._engine, self._osc, self._screen = player, folder, engine, osc, screen
+        self._facts = facts
+        self._log = SegmentWriter(folder.path, "engine")
+        self._stream = RecordStream()
+        self._stopping = False
+        self._busy_ns = 0
+        self._settings: Settings | None = None
+        self._wire_ready = 0
+
+    def run(self, opening: Iterable[Record]) -> None:
+        """Take the opening records, say READY, and play until the player closes or says STOP."""
+        for record in opening:
+            self._take(record)
+        self._tidy_up()
+        self._player.sendall(Record(Kind.READY, t_ns=time.perf_counter_ns()).pack())
+        next_tidy = time.perf_counter_ns() + HOUSEKEEPING_NS
+        sockets: list[Any] = [self._player] if self._osc is None else [self._player, self._osc]
+        engine, clock = self._engine, time.perf_counter_ns
+        while not self._stopping:
+            wake = engine.next_wake_ns
+            until = next_tidy if wake is None or wake > next_tidy else wake
+            readable, _, _ = select.select(sockets, [], [], max(0, until - clock()) / 1e9)
+            began = clock()
+            if self._player in readable and not self._receive():
+                return
+            if self._osc in readable and self._osc is not None:
+                for record in self._osc.receive(clock()):
+                    self._take(record)
+            wake = engine.next_wake_ns
+            now = clock()
+            if wake is not None and now >= wake:
+                self._take(Record(Kind.WAKE, t_ns=now))
+            self._busy_ns += clock() - began
+            if now >= next_tidy:
+                next_tidy = now + HOUSEKEEPING_NS
+                self._tidy_up()
+
+    def _receive(self) -> bool:
+        """Take what the player sent; False at the end of the stream."""
+        try:
+            data = self._player.recv(_READ_BYTES)
+        except ConnectionError:
+            return False
+        if not data:
+            return False
+        for record in self._stream.feed(data):
+            if record.kind == Kind.STOP:
+                self._stopping = True
+            self._take(record)
+        return True
+
+    def _take(self, record: Record) -> None:
+        results = self._engine.handle(record)
+        log = self._log
+        if results:
+            orders = b"".join([result.pack() for result in results if result.kind in ORDERS])
+            if orders and not self._send(orders):
+                return
+            log.append(record)
+            for result in results:
+                if result.kind not in ORDERS:
+                    log.append(result)
+        else:
+            log.append(record)
+
+    def _send(self, orders: bytes) -> bool:
+        try:
+            self._player.sendall(orders)
+        except (BrokenPipeError, ConnectionError):
+            self._stopping = True
+            return False
+        return True
+
+    def _tidy_up(self) -> None:
+        """What may wait half a second: the next segments, the heartbeat, what people see."""
+        now = time.perf_counter_ns()
+        try:
+            if self._log.needs_next:
+                preallocate(self._folder.path, "engine", self._log.index + 1)
+                self._log.ready(self._log.index + 1)
+            paths = segment_paths(self._folder.path, "wire")
+            if paths and (len(paths) == 1 or _begun(paths[-1])):
+                following = int(paths[-1].stem.rpartition("-")[2]) + 1
+                preallocate(self._folder.path, "wire", following)
+                self._send(Record(Kind.SEGMENT, id=following).pack())
+        except TakeError as error:
+            self._screen.say(str(error), wrong=True)
+        self._send(Record(Kind.BEAT, t_ns=now).pack())
+        if self._osc is not None and self._engine.settings is not self._settings:
+            self._osc.publish(self._engine.settings, now)
+        self._settings = self._engine.settings
+        self._screen.show(self.status())
+
+    def status(self) -> dict[str, float | int | str]:
+        """Give what `antiphon status`, OSC and the status line tell."""
+        told = dict(self._engine.status(time.perf_counter_ns()))
+        told["load"] = round(self._busy_ns / HOUSEKEEPING_NS, 3)
+        self._busy_ns = 0
+        for name in ("model", "provider"):
+            told[name] = str(self._facts.get(name, ""))
+        return told
+
+    def close(self) -> None:
+        """Give back the OSC port and the log."""
+        if self._osc is not None:
+            self._osc.close()
+        self._log.close()
+        self._screen.close()
+
+
+def _begun(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1) not in (b"", b"\0")
+
+
+def run_brain(
+    player: socket.socket, folder: SessionFolder, load: Callable[[str, str], Any], screen: Screen
+) -> int:
+    """Run the brain of a session until the player is gone; give the exit status.
+
+    Args:
+        player: the socket to the player.
+        folder: the session's folder.
+        load: gives the generator by model name and provider.
+        screen: where lines go.
+    """
+    # Ctrl-C reaches the whole process group: the player ends the session, and tells this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    session = folder.read_session()
+    settings = Settings()
+    for name, value in session["settings"].items():
+        settings = settings.with_value(name, value)
+    generator = load(str(session["model"]), str(session.get("provider", "auto")))
+    facts = model_facts(generator)
+    folder.write_model(facts)
+    warm_up(generator)
+    if not segment_paths(folder.path, "engine"):
+        preallocate(folder.path, "engine", 0)
+    engine, opening = resume_records(folder.path, generator, settings, int(session["seed"]))
+    brain: Brain | None = None
+    osc = open_osc(
+        str(session.get("osc", "off")), engine.settings, lambda: brain.status() if brain else {},
+        report=lambda line: screen.say(line, wrong=True),
+    )  # fmt: skip
+    brain = Brain(player, folder, engine, osc, screen, facts)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLD)
+    screen.say(
+        f"{facts['model']} on {facts['provider']} ({facts['runtime']})"
+        + (f", OSC on {osc.address[0]}:{osc.address[1]}" if osc else "")
+    )
+    try:
+        brain.run(opening)
+    finally:
+        brain.close()
+    return 0
+
+
+def model_facts(generator: Any) -> dict[str, Any]:
+    """Tell which model runs, on what: for the take."""
+    return {
+        "model": generator.name,
+        "sha256": generator.sha256,
+        "provider_asked": generator.provider_asked,
+        "provider": generator.provider_got,
+        "runtime": generator.runtime,
+    }
+
+
+def warm_up(generator: Generator) -> None:
+    """Run each graph a few times: the first call of each allocates, and nobody should wait for it."""
+    import numpy as np  # noqa: PLC0415  only the brain, and only here
+    from antiphon.models.generator import Constraints  # noqa: PLC0415
+
+    state = generator.initial()
+    for tick in range(0, 96, 12):
+        state = generator.step(state, HeldNote(tick, 0, 60, 80))
+        generator.sample(state, Constraints(part=0, gap=0), np.full(5, 0.5))

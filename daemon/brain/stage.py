@@ -1,0 +1,300 @@
+"""The stage: what every mode plays on. Window, time, palette, randomness, and the ledger of Antiphon's notes.
+
+Pure: orders and log records go to `Stage.out`, times come from records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from antiphon.daemon.brain.constraints import Palette
+from antiphon.daemon.brain.key import hear_key
+from antiphon.daemon.brain.metrics import Counts
+from antiphon.daemon.brain.musical_time import MusicalTime
+from antiphon.daemon.brain.performer import UNMAPPED, PlayedNote
+from antiphon.daemon.brain.window import Window
+from antiphon.daemon.messages import ALL_NOTES, Kind, Mark, Record
+from antiphon.daemon.settings import Settings
+from antiphon.models.generator import TICKS_PER_BEAT, Constraints, Draw, Generator, HeldNote
+from antiphon.models.parts import OUTPUT_CHANNEL, Part
+
+#: At tightness 0 a part wanders by about this (standard deviation): a loose player, not a bad one.
+_LOOSEST_NS = 12e6
+#: How much of a part's deviation carries over to its next note: players drift, they do not jitter.
+_DRIFT = 0.8
+#: Notes of its own it can still tell about after a brain was lost: more than any window holds.
+_REMEMBERED = 2048
+#: The key is heard anew after so many notes.
+_KEY_EVERY = 4
+_CHANNELS = {int(part): channel for part, channel in OUTPUT_CHANNEL.items()}
+
+
+class Fate(IntEnum):
+    """How far a note of Antiphon's has come."""
+
+    PLANNED = 0
+    COMMITTED = 1  # with the player
+    SENT = 2
+    GONE = 3  # ended, dropped or cancelled
+
+
+@dataclass(slots=True, eq=False)
+class OwnNote:
+    """A note of Antiphon's. ``held`` is its form in the window; None for a click."""
+
+    channel: int
+    pitch: int
+    velocity: int
+    held: HeldNote | None = None
+    duration: int = 0  # ticks, as drawn
+    log_prob: float = 0.0
+    imagined: bool = False  # the performer's part: never played
+    remembered: bool = True  # whether the window holds it
+    fate: Fate = Fate.PLANNED
+    id: int = 0
+    onset_ns: int = 0
+    end_ns: int = 0  # 0: not known
+
+
+class _Known(NamedTuple):
+    part: int
+    pitch: int
+    velocity: int
+
+
+class Stage:
+    """Everything that modes share. See the module's text."""
+
+    def __init__(self, generator: Generator, settings: Settings, seed: int) -> None:
+        self.generator = generator
+        self.settings = settings
+        self.counts = Counts()
+        self.out: list[Record] = []
+        self.next_id = 1
+        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self.reset(0, seed)
+
+    def reset(self, t_ns: int, seed: int) -> None:
+        """Begin with nothing heard and nothing sounding; settings, counters and ids go on."""
+        self.now_ns = t_ns
+        self.time = MusicalTime(t_ns, self.settings)
+        self.window = Window(self.generator, *self._window_sizes())
+        self.palette = Palette(self.settings, None)
+        self.ledger: dict[int, OwnNote] = {}
+        self._since_key = 0
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Start the random streams afresh: one for notes, one for looseness."""
+        self.rng = np.random.Generator(np.random.PCG64(seed))
+        self._loose_rng = np.random.Generator(np.random.PCG64([seed, 1]))
+        self._drift: dict[int, float] = {}
+
+    def use(self, settings: Settings) -> None:
+        """Take a new snapshot of the settings."""
+        self.settings = settings
+        self.palette = Palette(settings, self.palette.heard)
+        self.window.resize(*self._window_sizes())
+        self.time.select(settings, self.now_ns)
+
+    # ---- taking in ----------------------------------------------------------------------------------------
+
+    @property
+    def performer_part(self) -> int:
+        """The part of what comes in on a channel with no part of its own."""
+        name = self.settings.performer
+        if name == "auto":
+            name = "lead" if self.settings.mode == "accompany" else "piano"
+        return int(Part[name.upper()])
+
+    def hear(self, note: PlayedNote, t_ns: int) -> HeldNote:
+        """Take a note of the performer's into the window."""
+        part = self.performer_part if note.part == UNMAPPED else note.part
+        held = note.held = self.held_note(self.time.tick_at(t_ns), part, note.key[2], note.velocity)
+        self.window.insert(held)
+        self.counts.notes_in += 1
+        self._since_key += 1
+        return held
+
+    def hear_end(self, note: PlayedNote, t_ns: int) -> None:
+        """Take the end of a note of the performer's in."""
+        if note.held is not None:
+            self.window.end(note.held, self.time.tick_at(t_ns))
+
+    def held_note(
+        self, tick: int, part: int, pitch: int, velocity: int, off_tick: float = math.inf
+    ) -> HeldNote:
+        """Make a window's note, placed in beat and bar."""
+        tick_in_beat, beat_in_bar = self.time.place(tick)
+        return HeldNote(tick, part, pitch, velocity, tick_in_beat, beat_in_bar, off_tick)
+
+    @property
+    def key_due(self) -> bool:
+        """Whether `hear_key` should look again."""
+        return self._since_key >= _KEY_EVERY and self.settings.key == "auto"
+
+    def hear_key(self) -> None:
+        """Hear which key the window's notes are in."""
+        self._since_key = 0
+        heard = hear_key(note.pitch for note in self.window.notes if note.part != Part.DRUMS)
+        if heard != self.palette.heard:
+            self.palette = Palette(self.settings, heard)
+
+    # ---- drawing and playing --------------------------------------------------------------------------------
+
+    def sample(self, constraints: Constraints) -> Draw:
+        """Draw the event after the window's last."""
+        self.counts.samples += 1
+        uniforms = self.rng.random(5)
+        state = self.window.state
+        try:
+            return self.generator.sample(state, constraints, uniforms, self.time.grid)
+        except ValueError:
+            # Two constraints that each leave something may leave nothing together. Time and part still hold.
+            self.counts.constraint_fallbacks += 1
+            relaxed = Constraints(
+                part=constraints.part, part_bias=constraints.part_bias, gap=constraints.gap,
+                min_gap=constraints.min_gap, max_gap=max(constraints.min_gap, constraints.max_gap),
+                temperature=constraints.temperature, top_p=constraints.top_p,
+            )  # fmt: skip
+            return self.generator.sample(state, relaxed, uniforms, self.time.grid)
+
+    def own_note(self, draw: Draw, tick: int, off_tick: float, imagined: bool = False) -> OwnNote:
+        """Make a drawn note, and take it into the window."""
+        held = self.held_note(tick, draw.part, draw.pitch, draw.velocity, off_tick)
+        self.window.insert(held)
+        return OwnNote(
+            _CHANNELS[draw.part], draw.pitch, draw.velocity, held, draw.duration, draw.log_prob, imagined
+        )
+
+    def play(self, own: OwnNote, onset_ns: int, end_ns: int) -> None:
+        """Hand a note to the player. ``end_ns`` 0: it sounds until `end`."""
+        own.id, self.next_id = self.next_id, self.next_id + 1
+        own.onset_ns, own.end_ns, own.fate = onset_ns, end_ns, Fate.COMMITTED
+        self.ledger[own.id] = own
+        settings, held = self.settings, own.held
+        velocity = min(127, max(1, round(own.velocity * settings.velocity)))
+        self.out.append(
+            Record(
+                Kind.NOTE, own.channel, own.pitch, velocity, own.id, onset_ns, end_ns, settings.tolerance * 1e6
+            )
+        )
+        if held is None:
+            return
+        self.out.append(
+            Record(
+                Kind.SAMPLED, held.part, own.pitch, own.velocity, own.id, held.tick, own.duration, own.log_prob
+            )
+        )
+        self.counts.generated += 1
+        self._since_key += 1
+        self._known[own.id] = _Known(held.part, own.pitch, own.velocity)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+    def loosened(self, part: int) -> float:
+        """How far off the grid the part's next note is, in nanoseconds."""
+        spread_ns = _LOOSEST_NS * (1.0 - self.settings.tightness)
+        if spread_ns <= 0.0:
+            return 0.0
+        fresh = float(self._loose_rng.standard_normal()) * math.sqrt(1 - _DRIFT**2)
+        self._drift[part] = drift = _DRIFT * self._drift.get(part, 0.0) + fresh
+        return max(-2.0, min(2.0, drift)) * spread_ns
+
+    def mark(self, mark: Mark, value: float = 0.0) -> None:
+        """Leave a marker in the take, now."""
+        self.out.append(Record(Kind.MARK, int(mark), t_ns=self.now_ns, value=value))
+
+    # ---- ending and taking back -------------------------------------------------------------------------------
+
+    def end(self, own: OwnNote, t_ns: int) -> None:
+        """End a note at a time, in the player and in the window."""
+        if own.fate is Fate.GONE:
+            return
+        own.end_ns = t_ns
+        self.out.append(Record(Kind.END, id=own.id, t_ns=t_ns))
+        self._shorten(own, t_ns)
+
+    def take_back(self, own: OwnNote) -> None:
+        """Cancel a note that has not been sent, or cut it if it just went; in the window it never was."""
+        if own.fate is Fate.COMMITTED:
+            self.out.append(Record(Kind.CANCEL, 1, id=own.id, t_ns=self.now_ns))
+        self.forget(own)
+
+    def silence(self) -> None:
+        """Cancel everything that is due and cut everything that sounds."""
+        self.out.append(Record(Kind.CANCEL, 1, id=ALL_NOTES, t_ns=self.now_ns))
+        for own in self.ledger.values():
+            if own.fate is Fate.COMMITTED and own.onset_ns > self.now_ns:
+                self.forget(own)
+            else:
+                self._shorten(own, self.now_ns)
+
+    def forget(self, own: OwnNote) -> None:
+        """Take a note out of the window, as if it had never been."""
+        if own.remembered and own.held is not None:
+            self.window.remove(own.held)
+        own.remembered = False
+
+    def _shorten(self, own: OwnNote, t_ns: int) -> None:
+        if own.held is not None and own.remembered:
+            off_tick = max(self.time.tick_at(t_ns), own.held.tick + 1)
+            if off_tick < own.held.off_tick:
+                self.window.end(own.held, off_tick)
+
+    def report(self, record: Record) -> OwnNote | None:
+        """Take in what became of a note. Gives the note where the window had to be corrected."""
+        own = self.ledger.get(record.id)
+        if own is None:
+            return None
+        kind, counts = record.kind, self.counts
+        if kind == Kind.SENT:
+            counts.sent += 1
+            own.fate = Fate.SENT
+            if not own.remembered and own.held is not None:  # cancelled too late: it was heard
+                own.remembered = True
+                self.window.insert(own.held)
+                return own
+            return None
+        del self.ledger[record.id]
+        own.fate = Fate.GONE
+        if kind == Kind.ENDED:
+            counts.ended += 1
+            self._shorten(own, record.u_ns)
+        elif kind == Kind.CUT:
+            counts.cut += 1
+            self._shorten(own, record.u_ns)
+        else:
+            if kind == Kind.DROPPED:
+                counts.dropped += 1
+            else:
+                counts.cancelled += 1
+            if own.remembered and own.held is not None:
+                self.forget(own)
+                return own
+        return None
+
+    # ---- after a lost brain -----------------------------------------------------------------------------------
+
+    def recall(self, record: Record) -> bool:
+        """Take a `CONTEXT` or `OWN_CONTEXT` note into the window. False where nothing is known of it."""
+        known = _Known(record.a, record.b, record.c)
+        if record.kind == Kind.OWN_CONTEXT:
+            known = self._known.get(record.id, known)
+        if not known.velocity:
+            return False
+        tick = self.time.tick_at(record.t_ns)
+        off_tick = max(tick + 1, self.time.tick_at(record.u_ns)) if record.u_ns else math.inf
+        self.window.insert(self.held_note(tick, known.part, known.pitch, known.velocity, off_tick))
+        return True
+
+    def _window_sizes(self) -> tuple[int, int, int]:
+        settings = self.settings
+        bar = settings.beats_per_bar * TICKS_PER_BEAT
+        return settings.window, settings.hop, settings.window_bars * bar

@@ -1,0 +1,91 @@
+"""``antiphon doctor``: what this machine has and lacks, a line each."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from collections.abc import Callable
+from importlib import metadata
+
+from antiphon.daemon.commands.flags import Parser
+from antiphon.models.errors import AntiphonError
+from antiphon.models.model_files import find_model, shipped_models
+
+
+def main(argv: list[str]) -> int:
+    """Print one line for each thing that Antiphon uses; 1 when something that it needs is missing."""
+    Parser("doctor", "Say what this machine has and lacks.").parse_args(argv)
+    missing = False
+    for what, check, needed in _CHECKS:
+        try:
+            found, line = True, check()
+        except AntiphonError as error:
+            found, line = False, str(error)
+        missing |= needed and not found
+        print(f"{'ok ' if found else 'NO ' if needed else '-  '} {what:<10} {line}")
+    return 1 if missing else 0
+
+
+def _version() -> str:
+    return f"antiphon {metadata.version('antiphon')}, Python {sys.version.split()[0]}"
+
+
+def _midi() -> str:
+    from antiphon.daemon.commands.ports import systems  # noqa: PLC0415
+
+    return "; ".join(systems())
+
+
+def _providers() -> str:
+    try:
+        runtime = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise AntiphonError(
+            f"onnxruntime cannot be imported ({error}); run: pip install 'antiphon[cpu]' (or [gpu])"
+        ) from None
+    has = [name.removesuffix("ExecutionProvider") for name in runtime.get_available_providers()]
+    return f"onnxruntime {runtime.__version__} has {', '.join(has)}"
+
+
+def _models() -> str:
+    models = [find_model(name) for name in shipped_models()]
+    if not models:
+        raise AntiphonError("none is shipped; make one with `antiphon train` and `antiphon export`")
+    return ", ".join(f"{model.name} (whole, {model.sha256[:12]})" for model in models)
+
+
+def _program(name: str, remedy: str) -> Callable[[], str]:
+    def check() -> str:
+        path = shutil.which(name)
+        if path is None:
+            raise AntiphonError(f"not found; {remedy}")
+        return path
+
+    return check
+
+
+def _training() -> str:
+    try:
+        return f"torch {metadata.version('torch')}"
+    except metadata.PackageNotFoundError:
+        raise AntiphonError("torch is not installed; to train: pip install 'antiphon[train]'") from None
+
+
+def _takes() -> str:
+    from antiphon.daemon.session import default_takes_dir  # noqa: PLC0415
+
+    return str(default_takes_dir())
+
+
+#: What, how it is found out, and whether playing needs it.
+_CHECKS: tuple[tuple[str, Callable[[], str], bool], ...] = (
+    ("version", _version, True),
+    ("MIDI", _midi, True),
+    ("inference", _providers, True),
+    ("models", _models, True),
+    ("takes", _takes, True),
+    ("jackd", _program("jackd", "to play over JACK, install it (Debian: apt install jackd2)"), False),
+    ("fluidsynth", _program("fluidsynth", "for --synth, install it (Debian: apt install fluidsynth)"), False),
+    ("training", _training, False),
+)

@@ -1,0 +1,164 @@
+"""The configuration file: what is read, what is refused, and what goes before what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from antiphon.daemon import reference
+from antiphon.daemon.config import Config, from_table, load
+from antiphon.daemon.errors import ConfigError
+from antiphon.daemon.options import OPTIONS, Option
+from antiphon.daemon.settings import PARAMETERS, Settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def _file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "antiphon.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    config = load(_file(tmp_path, """
+        mode = "accompany"
+        parts = ["bass", "drums"]
+        tempo = 96
+        top-p = 0.8
+        mute = true
+
+        [jam]
+        in = "Keystation"
+        out = ["Synth", "DAW"]
+        seed = 7
+        takes = "/music/takes"
+        connect = true
+        """))  # fmt: skip
+    assert config.settings == (
+        Settings()
+        .with_value("mode", "accompany")
+        .with_value("parts", "bass+drums")
+        .with_value("tempo", 96)
+        .with_value("top_p", 0.8)
+        .with_value("mute", True)
+    )
+    assert config.options == {
+        "in": ("Keystation",), "out": ("Synth", "DAW"), "api": "auto", "connect": True, "synth": False,
+        "osc": "127.0.0.1:9010", "model": "antiphon", "provider": "auto", "seed": 7, "takes": Path("/music/takes"),
+        "render": None, "quiet": False,
+    }  # fmt: skip
+    assert config.given == {"in", "out", "seed", "takes", "connect"}
+
+
+def test_no_file_of_ones_own_is_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load(None) == Config()
+
+
+def test_the_users_own_file_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("antiphon.daemon.config.default_path", lambda: _file(tmp_path, "tempo = 77"))
+    assert load(None).settings.tempo == 77.0
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("tempoo = 90", "there is no parameter 'tempoo'; did you mean tempo?"),
+        ("tempo = 900", "tempo: 900 is not allowed; give 30 to 300 bpm"),
+        ("mute = 3", "mute: 3 is not allowed; give on or off"),
+        ("[jam]\nmodell = 'x'", "there is no option 'modell'; did you mean model?"),
+        ("[jam]\ntempo = 90", "there is no option 'tempo'; known: in, out, api, connect, synth, osc, model, "
+         "provider, seed, takes, render, quiet"),
+        ("[jam]\nseed = -1", "seed: -1 is not allowed; give a whole number from 0 to 4294967295"),
+        ("[jam]\nseed = true", "seed: True is not allowed; give a whole number from 0 to 4294967295"),
+        ("[jam]\napi = 'oss'", "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi, windows"),
+        ("[jam]\nin = ['a', 3]", "in: ['a', 3] is not allowed; give a text or a list of texts"),
+        ("[jam]\nconnect = 'yes'", "connect: 'yes' is not allowed; give true or false"),
+        ("[jam]\ntakes = ''", "takes: '' is not allowed; give a path"),
+        ("[jim]\nseed = 1", "there is no section [jim]; parameters stand at the top, options under [jam]"),
+        ("jam = 3", "jam: 3 is not allowed; give a section [jam]"),
+    ],
+)  # fmt: skip
+def test_what_is_not_allowed_is_one_plain_line(tmp_path: Path, text: str, line: str) -> None:
+    path = _file(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value) == f"config: {path}: {line}"
+
+
+def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
+    path = _file(tmp_path, "mode: accompany")
+    with pytest.raises(ConfigError, match=r"is not TOML \(.*line 1.*\); mend that line$"):
+        load(path)
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "antiphon.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"^config: cannot read .*; give another with --config$"):
+        load(path)
+
+
+def test_a_named_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "none.toml")
+    assert str(caught.value) == (
+        f"config: there is no file {tmp_path / 'none.toml'}; give another with --config, or none"
+    )
+
+
+def test_what_comes_later_goes_before() -> None:
+    config = from_table({"tempo": 90, "mode": "follow", "jam": {"seed": 1}})
+    over = config.over({"tempo": "100"}, {"osc": "off"})
+    assert (over.settings.tempo, over.settings.mode) == (100.0, "follow")
+    assert (over.options["seed"], over.options["osc"]) == (1, "off")
+    assert over.given == {"seed", "osc"}
+    assert config.settings.tempo == 90.0
+
+
+def test_every_default_may_be_written_down() -> None:
+    table: dict[str, Any] = {entry.name: entry.default for entry in PARAMETERS}
+    table["jam"] = {entry.name: entry.default for entry in OPTIONS if entry.default not in (None, ())}
+    config = from_table(table)
+    assert config.settings == Settings()
+    assert config.options == Config().options
+
+
+def test_the_example_of_the_reference_is_allowed(tmp_path: Path) -> None:
+    config = load(_file(tmp_path, reference.EXAMPLE))
+    assert (config.settings.mode, config.options["connect"]) == ("accompany", True)
+
+
+_VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
+
+
+def _or_error(make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except ConfigError as error:
+        return error
+
+
+@given(st.sampled_from(OPTIONS), _VALUES)
+def test_an_option_is_refused_or_given_in_its_own_type(entry: Option, value: Any) -> None:
+    kinds = {"text": str, "choice": str, "texts": tuple, "path": Path, "seed": int, "switch": bool}
+    checked = _or_error(lambda: entry.check(value))
+    if isinstance(checked, ConfigError):
+        assert str(checked) == f"{entry.name}: {value!r} is not allowed; give {entry.allowed}"
+    else:
+        assert isinstance(checked, kinds[entry.kind])
+
+
+@given(st.dictionaries(st.sampled_from([entry.name for entry in PARAMETERS]), _VALUES))
+def test_any_file_is_settings_or_one_error(table: dict[str, Any]) -> None:
+    config = _or_error(lambda: from_table(table))
+    if isinstance(config, ConfigError):
+        assert "is not allowed; give " in str(config)
+    else:
+        for entry in PARAMETERS:
+            value = getattr(config.settings, entry.name)
+            assert entry.check(value) == value
