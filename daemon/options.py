@@ -80,7 +80,7 @@ OPTIONS: tuple[Option, ...] = (
            default=False),
     Option("synth", "switch", "start fluidsynth and play through it", default=False),
     Option("osc", "text", "where OSC listens, or off", "HOST:PORT", default="127.0.0.1:9010"),
-    Option("model", "text", "a shipped model's name, or a folder of your own", "NAME|DIR", default="antiphon"),
+    Option("model", "text", "a shipped model's name, or a model's folder", "NAME|DIR", default="antiphon"),
     Option("provider", "choice", "what runs the model", choices=PROVIDERS, default="auto"),
     Option("seed", "seed", "where the randomness starts (drawn when not given; written into the take)", "N"),
     Option("takes", "path", "folder that takes go to", "DIR"),

@@ -32,29 +32,35 @@ class _Run:
 class ClockLog:
     """Collects the clock and transport bytes of a session, in their order."""
 
-    __slots__ = ("_next_phase", "_rolling", "runs")
+    __slots__ = ("_next_phase", "_port", "_rolling", "_stopped", "runs")
 
     def __init__(self) -> None:
         self.runs: list[_Run] = []
         self._next_phase = 0.0
+        self._port: int | None = None
         self._rolling = False
+        self._stopped = False
 
-    def take_in(self, t_s: float, data: bytes) -> None:
-        """Take one system message; what is neither clock nor transport is ignored."""
+    def take_in(self, t_s: float, data: bytes, port: int = 0) -> None:
+        """Take one system message; what is neither clock nor transport is ignored, and a second clock too."""
         status = data[0]
         if status == _CLOCK:
+            # many masters keep ticking while they are stopped; the song stands still then
+            if self._stopped or port != (self._port if self._port is not None else port):
+                return
+            self._port = port
             if not self._rolling or t_s - self.runs[-1].clocks[-1] > _GAP_S:
                 self.runs.append(_Run(self._next_phase))
                 self._rolling = True
             self.runs[-1].clocks.append(t_s)
             self._next_phase += 1 / CLOCKS_PER_BEAT
         elif status == _START:
-            self._next_phase, self._rolling = 0.0, False
+            self._next_phase, self._rolling, self._stopped = 0.0, False, False
         elif status == _POSITION and len(data) == 3:
             # in sixteenths, low byte first
             self._next_phase, self._rolling = (data[1] | data[2] << 7) / 4, False
         elif status in (_STOP, _CONTINUE):
-            self._rolling = False
+            self._rolling, self._stopped = False, status == _STOP
 
     def beats(self) -> list[tuple[float, Beats]]:
         """Give each run of a beat or more as its bpm and its beats: (seconds, beat of the song)."""
@@ -87,6 +93,7 @@ def tempo_map(clock: ClockLog, marks: Iterable[tuple[float, float, bool]], beats
         if first_t <= knots[-1][0]:  # it starts with the take: nothing lies before it
             shift = knots[-1][1] - phase
         else:
+            _make_room(knots, first_t - 2 * beats_per_bar * 60.0 / bpm)
             shift = _bridge(knots[-1], (first_t, phase), bpm, beats_per_bar)
             knots.append((first_t, phase + shift))
         knots += [(t, beat + shift) for t, beat in rest]
@@ -100,6 +107,19 @@ def _bridge(last: tuple[float, float], first: tuple[float, float], bpm: float, b
     while first[1] + shift <= last[1]:
         shift += beats_per_bar
     return shift
+
+
+def _make_room(knots: Beats, until_s: float) -> None:
+    """Cut the map back to ``until_s``, so that the bridge to a run that follows at once is two bars long.
+
+    Bars that start anew in the middle of one have to be bridged somewhere; over two bars the tempo written
+    down stays within half and twice the real one.
+    """
+    while len(knots) > 1 and knots[-2][0] >= until_s:
+        knots.pop()
+    if len(knots) > 1 and knots[-1][0] > until_s:
+        (t, beat), (next_t, next_beat) = knots[-2:]
+        knots[-1] = (until_s, beat + (next_beat - beat) * (until_s - t) / (next_t - t))
 
 
 def _straightened(points: Sequence[tuple[float, float]]) -> Beats:

@@ -59,7 +59,7 @@ def take_from_records(
     for record in wire:
         t_s = notes.seconds(record.t_ns)
         if record.kind == Kind.MIDI_IN and record.a >= 0xF0:
-            clock.take_in(t_s, bytes((record.a, record.b, record.c))[: record.id & 0xFF])
+            clock.take_in(t_s, bytes((record.a, record.b, record.c))[: record.id & 0xFF], record.id >> 8)
         if record.kind == Kind.BRAIN_LOST:
             markers.append(Marker(t_s, "brain lost"))
         elif record.kind == Kind.BRAIN_UP and record.id > 1:
@@ -154,12 +154,16 @@ def _tempo_marks(
 ) -> list[tuple[float, float, bool]]:
     marks = []
     bpm = _positive(_setting(session, "tempo"), NOMINAL_BPM)
+    is_new = False  # a new engine's own clock starts on a downbeat
     for record in engine:
+        if record.kind in (Kind.START, Kind.RESTART):
+            is_new = True
         if record.kind != Kind.MARK or record.a not in (Mark.TEMPO, Mark.CLOCK_START):
             continue
         if record.a == Mark.TEMPO:
             bpm = _positive(record.value, bpm)
-        marks.append((notes.seconds(record.t_ns), bpm, record.a == Mark.CLOCK_START))
+        marks.append((notes.seconds(record.t_ns), bpm, is_new or record.a == Mark.CLOCK_START))
+        is_new = False
     return sorted(marks, key=lambda mark: mark[0])
 
 

@@ -26,9 +26,7 @@ class StepGraph(nn.Module):
         self.network = network
         self.register_buffer("every_part", torch.arange(PARTS)[None, :])
 
-    def forward(
-        self, event: Tensor, roll: Tensor, hidden: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, event: Tensor, roll: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Take one note in."""
         network = self.network
         code, features = network.encoder(event, roll)
@@ -45,9 +43,7 @@ class StepGraph(nn.Module):
         recurrence = self.network.recurrence
         weight = lambda name: getattr(recurrence, f"{name}_l{layer}")  # noqa: E731
         reset_i, update_i, new_i = functional.linear(code, weight("weight_ih"), weight("bias_ih")).chunk(3, 1)
-        reset_h, update_h, new_h = functional.linear(hidden, weight("weight_hh"), weight("bias_hh")).chunk(
-            3, 1
-        )
+        reset_h, update_h, new_h = functional.linear(hidden, weight("weight_hh"), weight("bias_hh")).chunk(3, 1)
         reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
         new = torch.tanh(new_i + reset * new_h)
         return new + update * (hidden - new)

@@ -45,9 +45,7 @@ def export_graph(spec: GraphSpec) -> onnx.ModelProto:
     model: onnx.ModelProto = program.model_proto  # type: ignore[union-attr]
     for name, worst in parity(spec, model).items():
         if worst > TOLERANCE:
-            raise ModelError(
-                f"export: {spec.name}.{name} differs from torch by {worst:g} (at most {TOLERANCE:g})"
-            )
+            raise ModelError(f"export: {spec.name}.{name} differs from torch by {worst:g} (at most {TOLERANCE:g})")
     return model
 
 
@@ -65,9 +63,7 @@ def parity(spec: GraphSpec, model: onnx.ModelProto) -> dict[str, float]:
 def _session(model: onnx.ModelProto) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def latency_us(spec: GraphSpec, model: onnx.ModelProto) -> dict[str, float]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from antiphon.models.take import Take, TakeNote
 
 DRUM_CHANNEL = 9
+PEDALS = (64, 66)
 MARGIN_LEFT, MARGIN_RIGHT, MARGIN_BOTTOM = 92, 28, 14
 HEADER_HEIGHT = 74
 AXIS_HEIGHT, ROW_GAP = 22, 16
 MARKER_LANE_HEIGHT, MARKER_LANES = 15, 3
 BAR_LANE_HEIGHT = 15
-PEDAL_HEIGHT, DRUM_LANE_HEIGHT, STRIP_GAP = 7, 11, 5
+PEDAL_HEIGHT, DRUM_LANE_HEIGHT, STRIP_GAP = 11, 11, 5
 
 _PX_PER_S = 60.0
 _MAX_ROW_S = 40.0
@@ -75,7 +76,7 @@ class RollLayout:
             high=high,
             pitch_height=9 if high - low < 50 else 7,
             drums=tuple(sorted({note.pitch for note in take.notes if is_drum(note)}, reverse=True)),
-            pedals=tuple(sorted({e.controller for e in take.events if e.controller in (64, 66)})),
+            pedals=tuple(c for c in PEDALS if any(event.controller == c for event in take.events)),
             has_markers=bool(take.markers),
             has_bars=take.tempo.clocked,
         )

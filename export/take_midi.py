@@ -89,9 +89,7 @@ def _conductor(take: Take, tempo: FileTempo) -> mido.MidiTrack:
     ]
     if not take.tempo.clocked:
         events.append((0, 0, mido.MetaMessage("text", text=FREE_TIME_TEXT)))
-    events += [
-        (t, 1, mido.MetaMessage("set_tempo", tempo=us)) for t, us in zip(tempo.ticks, tempo.us, strict=True)
-    ]
+    events += [(t, 1, mido.MetaMessage("set_tempo", tempo=us)) for t, us in zip(tempo.ticks, tempo.us, strict=True)]
     for marker in take.markers:
         text = marker.text.encode("latin-1", "replace").decode("latin-1")
         events.append((tempo.tick(marker.t_s), 2, mido.MetaMessage("marker", text=text)))
@@ -123,11 +121,7 @@ def _part_track(take: Take, tempo: FileTempo, part: str) -> mido.MidiTrack:
     events += _note_messages(notes, tempo)
     for event in take.events:
         # a channel two parts share: its controllers stand in the first one's track only
-        if (
-            event.player == "antiphon"
-            and event.channel in channels
-            and _first_part(take, event.channel) == part
-        ):
+        if event.player == "antiphon" and event.channel in channels and _first_part(take, event.channel) == part:
             events.append(_event_message(event, event.channel, tempo))
     return _track(events)
 

@@ -40,13 +40,10 @@ def read_take(path: Path) -> Take:
         file = mido.MidiFile(file=io.BytesIO(data))
     except EOFError as error:
         raise MidiFileError(
-            f"{path} is truncated: it ends after {len(data)} bytes, in the middle of a track; "
-            "copy or write it again"
+            f"{path} is truncated: it ends after {len(data)} bytes, in the middle of a track; copy or write it again"
         ) from error
     except _MIDO_ERRORS as error:
-        raise MidiFileError(
-            f"{path} is not a whole MIDI file ({error}); write it again as type 0 or 1"
-        ) from error
+        raise MidiFileError(f"{path} is not a whole MIDI file ({error}); write it again as type 0 or 1") from error
     if file.type == 2:
         raise MidiFileError(f"{path} is a MIDI file of type 2 (separate patterns); write it as type 0 or 1")
     if file.ticks_per_beat <= 0:

@@ -80,17 +80,18 @@ class _Roll:
             self._time_lines(row)
             self._bars(row)
         self._pedals()
-        # Antiphon last: where both hold one pitch, the performer's shows around it
-        for note in sorted(self._take.notes, key=lambda note: note.player == "antiphon"):
-            self._note(note)
+        for note in self._take.notes_of("antiphon"):
+            self._note(note, 0)
+        # where both hold one pitch, Antiphon's shows around the performer's
+        shared = _shared(self._take)
+        for note in self._take.notes_of("performer"):
+            self._note(note, 2 if note in shared else 0)
         for row in range(self._layout.rows):
             self._frame(row)
         self._markers()
         return self._image
 
-    def _text(
-        self, x: float, y: float, text: str, colour: Colour, size: int = 12, anchor: str = "la"
-    ) -> None:
+    def _text(self, x: float, y: float, text: str, colour: Colour, size: int = 12, anchor: str = "la") -> None:
         self._pen.text((x, y), text, fill=colour, font=self._fonts[size], anchor=anchor)
 
     def _width(self, text: str, size: int = 12) -> float:
@@ -101,7 +102,7 @@ class _Roll:
         take, x, y = self._take, at.MARGIN_LEFT, 12
         self._text(x, y, title or "Antiphon take", INK, 20)
         mine, theirs = len(take.notes_of("antiphon")), len(take.notes_of("performer"))
-        facts = f"{take.length_s:.1f} s, {theirs} notes played, {mine} answered"
+        facts = f"{take.length_s:.1f} s, {theirs} notes by the performer, {mine} by Antiphon"
         self._text(x + self._width(title or "Antiphon take", 20) + 18, y + 7, facts, FAINT_INK, 13)
         entries = [("performer", PERFORMER)] if theirs else []
         entries += [(f"Antiphon {part}", ANTIPHON.get(part, ANTIPHON["piano"])) for part in take.parts()]
@@ -194,7 +195,7 @@ class _Roll:
         for row in range(layout.row_of(start_s), layout.row_of(max(start_s, end_s - 1e-9)) + 1):
             yield row, layout.x(start_s, row), layout.x(end_s, row)
 
-    def _note(self, note: TakeNote) -> None:
+    def _note(self, note: TakeNote, inset: int) -> None:
         layout, colour = self._layout, colour_of(note)
         fill = shade(colour, note.velocity)
         if is_drum(note):
@@ -202,17 +203,13 @@ class _Roll:
             x, top = layout.x(note.onset_s, row), layout.drum_y(note.pitch, row)
             self._pen.rectangle((x, top + 1, x + _DRUM_PX - 1, top + at.DRUM_LANE_HEIGHT - 2), fill=fill)
             return
-        inset = 1 if note.player == "antiphon" else 0
         edge = mix(fill, INK, 0.28)
         for row, left, right in self._spans(note.onset_s, note.end_s):
             top = layout.y(note.pitch, row) + inset
-            bottom = layout.y(note.pitch, row) + layout.pitch_height - 2
+            bottom = layout.y(note.pitch, row) + layout.pitch_height - 2 - inset
             # one pixel of air to the next note of the same pitch, where there is room for it
-            right = max(left + 1, right - 1)
-            if right - left >= 4:
-                self._pen.rectangle((left, top, right, bottom), fill=fill, outline=edge)
-            else:
-                self._pen.rectangle((left, top, right, bottom), fill=fill)
+            box = (left, top, max(left + 1, right - 1), bottom)
+            self._pen.rectangle(box, fill=fill, outline=edge if right - left >= 5 else None)
 
     def _pedals(self) -> None:
         layout, end_s = self._layout, self._take.length_s
@@ -221,7 +218,7 @@ class _Roll:
             down: dict[tuple[str, int], float] = {}
             moves = [event for event in self._take.events if event.controller == controller]
             for event in moves:
-                key = event.player, event.channel
+                key: tuple[str, int] = (event.player, event.channel)
                 if event.data[2] >= 64:
                     down.setdefault(key, event.t_s)
                 elif key in down:
@@ -258,3 +255,15 @@ class _Roll:
     def _dashed(self, x: int, top: int, bottom: int) -> None:
         for y in range(top, bottom, 6):
             self._pen.line((x, y, x, min(y + 3, bottom)), fill=MARKER)
+
+
+def _shared(take: Take) -> set[TakeNote]:
+    """Give the performer's notes that sound while Antiphon sounds the same pitch."""
+    own: dict[int, list[tuple[float, float]]] = {}
+    for note in take.notes_of("antiphon"):
+        own.setdefault(note.pitch, []).append((note.onset_s, note.end_s))
+    return {
+        note
+        for note in take.notes_of("performer")
+        if any(onset < note.end_s and note.onset_s < end for onset, end in own.get(note.pitch, ()))
+    }

@@ -101,9 +101,7 @@ def _score(take: Take, player: Player) -> symusic.Score | None:
     changes = [(event.channel, event.t_s, event.program) for event in events if event.program is not None]
     for note in notes:
         # the performer's own program counts where they sent one; else a part sounds as its role
-        asked = [
-            program for channel, t_s, program in changes if channel == note.channel and t_s <= note.onset_s
-        ]
+        asked = [program for channel, t_s, program in changes if channel == note.channel and t_s <= note.onset_s]
         program = asked[-1] if asked else _program(note)
         voices[_Voice(program, note.channel == _DRUM_CHANNEL)].append(note)
     if not voices:
@@ -113,9 +111,7 @@ def _score(take: Take, player: Player) -> symusic.Score | None:
         track = symusic.Track("", voice.program, voice.is_drum, ttype="second")
         for note in played:
             length_s = max(_MIN_NOTE_S, note.end_s - note.onset_s)
-            track.notes.append(
-                symusic.Note(note.onset_s, length_s, note.pitch, note.velocity, ttype="second")
-            )
+            track.notes.append(symusic.Note(note.onset_s, length_s, note.pitch, note.velocity, ttype="second"))
         score.tracks.append(track)
     return score
 

@@ -47,9 +47,7 @@ class TempoMap:
             raise ValueError(f"beats_per_bar: 1 or more, not {self.beats_per_bar}")
 
     @classmethod
-    def through(
-        cls, knots: Sequence[tuple[float, float]], last_bpm: float, beats_per_bar: int = 4
-    ) -> TempoMap:
+    def through(cls, knots: Sequence[tuple[float, float]], last_bpm: float, beats_per_bar: int = 4) -> TempoMap:
         """Give the clocked map that is at beat ``knots[i][1]`` at ``knots[i][0]`` seconds.
 
         Args:

@@ -105,12 +105,12 @@ class Engine:
         stage = self._stage
         stage.out = out = []
         if record.kind == Kind.MIDI_IN:
-            stage.now_ns = record.t_ns
+            stage.now_ns = max(stage.now_ns, record.t_ns)
             for event in self._performer.feed(record):
                 self._event(event)
         elif (handler := self._handlers.get(record.kind)) is not None:
             if record.kind not in _REPORTS:
-                stage.now_ns = record.t_ns
+                stage.now_ns = max(stage.now_ns, record.t_ns)
             handler(record)
         self.next_wake_ns = self._next_wake()
         return out
@@ -141,14 +141,14 @@ class Engine:
     def _transport(self, event: Transport) -> None:
         if event.status == TRANSPORT_STOP:
             self._hush()
-        self._stage.time.feed_and_select(event, self._stage.settings)
-        self._clock_moved()
+        self._stage.time.feed(event, self._stage.settings)
+        self._clock_moved(hushed=event.status == TRANSPORT_STOP)
 
-    def _clock_moved(self) -> None:
-        """Tell the take of starts, stops, jumps and tempi."""
+    def _clock_moved(self, *, hushed: bool = False) -> None:
+        """Tell the take of starts, stops, jumps and tempi, and end what no longer fits them."""
         stage = self._stage
         for event in stage.time.take_events():
-            if event is ClockEvent.STOPPED:
+            if not hushed and (event is ClockEvent.STOPPED or stage.settings.mode == "accompany"):
                 self._hush()
             stage.mark(_CLOCK_MARKS[event])
         if stage.time.tempo_known and abs(stage.time.bpm / self._told_bpm - 1.0) > _TEMPO_CHANGE:
@@ -165,7 +165,7 @@ class Engine:
 
     def _wake(self, record: Record) -> None:
         stage = self._stage
-        stage.time.check(record.t_ns)
+        stage.time.check(stage.settings, record.t_ns)
         self._clock_moved()
         self._click.wake(record.t_ns)
         if self._mode.wake(record.t_ns):
@@ -270,10 +270,11 @@ class Engine:
         self._clock_moved()
 
     def _recall(self, record: Record) -> None:
-        now_ns = self._stage.now_ns
-        if not self._stage.recall(record):
+        held = self._stage.recall(record)
+        if held is None:
             self._stage.counts.malformed += 1
-        self._stage.now_ns = max(now_ns, record.t_ns)
+        elif record.kind == Kind.CONTEXT and not record.u_ns:
+            self._performer.adopt(held, record.t_ns)
 
     def _order_thru(self) -> None:
         stage = self._stage

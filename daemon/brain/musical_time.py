@@ -10,6 +10,7 @@ import math
 
 from antiphon.daemon.brain.clock import Clock, FreeClock, InternalClock
 from antiphon.daemon.brain.midi_clock import ClockEvent, MidiClock
+from antiphon.daemon.brain.performer import Transport
 from antiphon.daemon.settings import Settings
 from antiphon.models.generator import (
     MAX_BEATS_IN_BAR,
@@ -17,6 +18,9 @@ from antiphon.models.generator import (
     UNKNOWN_BEAT_IN_BAR,
     UNKNOWN_TICK_IN_BEAT,
 )
+
+#: Wakes are asked for this much after a tick's time, so that rounding never finds them just before it.
+WAKE_LATE_NS = 2_000
 
 
 class MusicalTime:
@@ -29,6 +33,8 @@ class MusicalTime:
         self._internal: InternalClock | None = None
         self._clock: Clock = self._free
         self._shift = 0  # ticks of the engine at the clock's beat 0
+        self._events: list[ClockEvent] = []
+        #: (tick of a downbeat, ticks a beat, beats a bar), or None without a running clock.
         self.grid: tuple[int, int, int] | None = None
 
     @property
@@ -54,7 +60,7 @@ class MusicalTime:
     @property
     def lost_at_ns(self) -> int | None:
         """When a MIDI clock that says nothing more counts as lost."""
-        return self._midi.lost_at_ns if self._clock is self._midi else None
+        return self._midi.lost_at_ns
 
     def position(self, t_ns: int) -> float:
         """The tick at a time, with its fraction."""
@@ -85,7 +91,7 @@ class MusicalTime:
         self._midi.beats_per_bar = settings.beats_per_bar
         wanted = self._wanted(settings)
         if wanted == "internal":
-            if self._clock is not self._internal or self._internal is None:
+            if self._internal is None or self._clock is not self._internal:
                 count_in = settings.count_in * settings.beats_per_bar if settings.mode == "accompany" else 0
                 self._internal = InternalClock(t_ns, settings.tempo, settings.beats_per_bar, count_in)
             elif self._internal.bpm != settings.tempo:
@@ -93,31 +99,33 @@ class MusicalTime:
             self._internal.beats_per_bar = settings.beats_per_bar
         self._use({"internal": self._internal, "midi": self._midi, "free": self._free}[wanted], t_ns)
 
-    def restart_internal(self, settings: Settings, t_ns: int) -> None:
-        """Start the internal clock afresh, count-in and all, if it is the one in use."""
-        if self._clock is self._internal:
-            self._internal = None
-            self.select(settings, t_ns)
+    def feed(self, message: Transport, settings: Settings) -> None:
+        """Take a clock or transport message in, and use the clock that is right from then on."""
+        midi, t_ns = self._midi, message.t_ns
+        before, seen = self.position(t_ns), midi.seen
+        event = midi.feed(message.status, message.data_1, message.data_2, message.port, t_ns)
+        if event is not ClockEvent.NONE or midi.seen != seen:
+            self._midi_moved(event, before, settings, t_ns)
 
-    def feed(self, status: int, data_1: int, data_2: int, port: int, t_ns: int) -> ClockEvent:
-        """Take a clock message in. Gives what it meant, where MIDI clock is the clock in use."""
+    def check(self, settings: Settings, t_ns: int) -> None:
+        """See whether a MIDI clock has been lost."""
         before = self.position(t_ns)
-        event = self._midi.feed(status, data_1, data_2, port, t_ns)
-        if self._clock is not self._midi:
-            return ClockEvent.NONE
-        return self._broken(event, before, t_ns)
-
-    def check(self, t_ns: int) -> ClockEvent:
-        """See whether a MIDI clock in use has been lost."""
-        if self._clock is not self._midi:
-            return ClockEvent.NONE
-        before = self.position(t_ns)
-        return self._broken(self._midi.check(t_ns), before, t_ns)
-
-    def _broken(self, event: ClockEvent, before: float, t_ns: int) -> ClockEvent:
+        event = self._midi.check(t_ns)
         if event is not ClockEvent.NONE:
+            self._midi_moved(event, before, settings, t_ns)
+
+    def take_events(self) -> list[ClockEvent]:
+        """What happened to the clock in use since this was asked last."""
+        events, self._events = self._events, []
+        return events
+
+    def _midi_moved(self, event: ClockEvent, before: float, settings: Settings, t_ns: int) -> None:
+        was_used = self._clock is self._midi
+        if was_used:
             self._continue_from(before, t_ns)
-        return event
+        self.select(settings, t_ns)
+        if event is not ClockEvent.NONE and (was_used or self._clock is self._midi):
+            self._events.append(event)
 
     def _wanted(self, settings: Settings) -> str:
         if settings.clock != "auto":

@@ -20,6 +20,8 @@ SUSTAIN, SOSTENUTO = 64, 66
 #: All sound off, reset all controllers, all notes off.
 SILENCERS = frozenset((120, 121, 123))
 PEDAL_DOWN = 64
+#: Key of a note that was held when a lost brain came back: where it came in is not known any more.
+_ADOPTED = -1
 #: `PlayedNote.part` of a channel that is not mapped: whatever the performer's part is.
 UNMAPPED = -1
 _TRANSPORT = frozenset((SONG_POSITION, CLOCK, START, CONTINUE, TRANSPORT_STOP))
@@ -157,23 +159,28 @@ class Performer:
         """End every held note (of one port), pedals up: a stop, or a lost port."""
         return [event for hands in self._hands.values() for event in _silence(hands, t_ns, port)]
 
+    def adopt(self, held: HeldNote, t_ns: int) -> None:
+        """Take over a note that was held already, from before this performer was known."""
+        key = (_ADOPTED, _ADOPTED, held.pitch)
+        self._hands[UNMAPPED].notes[key] = PlayedNote(key, held.part, held.velocity, t_ns, held=held)
+
     def _strike(self, key: tuple[int, int, int], velocity: int, t_ns: int) -> list[Event]:
         part = self._parts.get(key[1], UNMAPPED)
         notes = self._hands[part].notes
         struck = PlayedNote(key, part, velocity, t_ns)
-        before = notes.pop(key, None)
+        before = notes.pop(key, None) or notes.pop((_ADOPTED, _ADOPTED, key[2]), None)
         notes[key] = struck
         return [Struck(struck, t_ns)] if before is None else [Released(before, t_ns), Struck(struck, t_ns)]
 
     def _lift(self, key: tuple[int, int, int], t_ns: int) -> list[Event]:
         hands = self._hands[self._parts.get(key[1], UNMAPPED)]
-        note = hands.notes.get(key)
+        note = hands.notes.get(key) or hands.notes.get((_ADOPTED, _ADOPTED, key[2]))
         if note is None:
             return []
         note.key_down = False
         if hands.holds(note):
             return []
-        del hands.notes[key]
+        del hands.notes[note.key]
         return [Released(note, t_ns)]
 
     def _control(self, port: int, channel: int, number: int, value: int, t_ns: int) -> list[Event]:

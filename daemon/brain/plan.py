@@ -7,6 +7,7 @@ masking them away would make Antiphon enter too early and too often.
 
 from __future__ import annotations
 
+from antiphon.daemon.brain.density import Density
 from antiphon.daemon.brain.stage import Fate, OwnNote, Stage
 from antiphon.models.generator import MAX_TICKS, Constraints, Draw
 from antiphon.models.parts import Part
@@ -28,8 +29,9 @@ POLYPHONY: dict[int, int] = {
 class Plan:
     """What is planned and what was handed over, in order of ticks."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, density: Density) -> None:
         self._stage = stage
+        self._density = density
         self.ahead: list[OwnNote] = []  # not handed over; imagined ones until they pass
         self.out: list[OwnNote] = []  # handed over (or held back by mute) and not long over
 
@@ -51,19 +53,29 @@ class Plan:
         return draw, earliest if last is None else max(earliest, last + draw.gap)
 
     def add(self, draw: Draw, tick: int, off_tick: int, imagined: bool = False) -> OwnNote:
-        """Put a drawn note into the plan."""
+        """Put a drawn note into the plan. The same pitch, sounding still, ends where it is struck anew."""
+        if not imagined:
+            for before in self.sounding(tick, draw.part):
+                if before.pitch == draw.pitch and before.held is not None and before.held.tick < tick:
+                    self._stage.window.end(before.held, tick)
         own = self._stage.own_note(draw, tick, max(off_tick, tick + 1), imagined)
         self.ahead.append(own)
-        self._stage.counts.planned += not imagined
+        if not imagined:
+            self._density.add(tick)
+            self._stage.counts.planned += 1
         return own
 
-    def crowded(self, tick: int, parts: frozenset[int]) -> dict[int, set[int]]:
-        """Pitches that each part holds beyond a tick, as the window has them."""
-        sounding: dict[int, set[int]] = {part: set() for part in parts}
-        for note in self._stage.window.notes[-64:]:
-            if note.part in parts and (note.off_tick > tick or note.tick >= tick):
-                sounding[note.part].add(note.pitch)
-        return sounding
+    def sounding(self, tick: int, part: int) -> list[OwnNote]:
+        """Antiphon's notes of a part that begin at a tick or sound beyond it."""
+        return [
+            own
+            for own in (*self.out, *self.ahead)
+            if (held := own.held) is not None
+            and held.part == part
+            and own.remembered
+            and not own.imagined
+            and (held.off_tick > tick or held.tick == tick)
+        ]
 
     # ---- handing over ---------------------------------------------------------------------------------------
 
@@ -118,6 +130,8 @@ class Plan:
     def drop(self) -> None:
         """Forget every note that was not handed over."""
         for own in reversed(self.ahead):
+            if own.held is not None and not own.imagined:
+                self._density.forget_from(own.held.tick)
             self._stage.forget(own)
         self.ahead = []
 

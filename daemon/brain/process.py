@@ -3,8 +3,8 @@
 Threading model: one thread. It waits in `select` for the player's socket, the OSC socket and the engine's next wake,
 whichever is first. The player must never wait for this process; this process may wait for the player.
 
-A reply leaves before anything is written down: orders go to the player first, the log, the terminal and
-the echo over OSC after.
+An input is in the log (32 bytes into mapped memory) before it is acted on; a reply leaves before anything else is
+written, told to the terminal or echoed over OSC.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from antiphon.daemon.brain.recovery import resume_records
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import SegmentWriter, preallocate, segment_paths
 from antiphon.daemon.messages import Kind, Record, RecordStream
+from antiphon.daemon.replay import settings_of
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.settings import Settings
 from antiphon.models.generator import Generator, HeldNote
@@ -108,18 +109,17 @@ class Brain:
         return True
 
     def _take(self, record: Record) -> None:
-        results = self._engine.handle(record)
+        # the input first: whatever was played, its cause is in the log, also when this process dies in between
         log = self._log
+        log.append(record)
+        results = self._engine.handle(record)
         if results:
             orders = b"".join([result.pack() for result in results if result.kind in ORDERS])
             if orders and not self._send(orders):
                 return
-            log.append(record)
             for result in results:
                 if result.kind not in ORDERS:
                     log.append(result)
-        else:
-            log.append(record)
 
     def _send(self, orders: bytes) -> bool:
         try:
@@ -185,9 +185,7 @@ def run_brain(
     # Ctrl-C reaches the whole process group: the player ends the session, and tells this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     session = folder.read_session()
-    settings = Settings()
-    for name, value in session["settings"].items():
-        settings = settings.with_value(name, value)
+    settings = settings_of(session)
     generator = load(str(session["model"]), str(session.get("provider", "auto")))
     facts = model_facts(generator)
     folder.write_model(facts)

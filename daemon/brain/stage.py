@@ -282,17 +282,18 @@ class Stage:
 
     # ---- after a lost brain -----------------------------------------------------------------------------------
 
-    def recall(self, record: Record) -> bool:
-        """Take a `CONTEXT` or `OWN_CONTEXT` note into the window. False where nothing is known of it."""
+    def recall(self, record: Record) -> HeldNote | None:
+        """Take a `CONTEXT` or `OWN_CONTEXT` note into the window. None where nothing is known of it."""
         known = _Known(record.a, record.b, record.c)
         if record.kind == Kind.OWN_CONTEXT:
             known = self._known.get(record.id, known)
         if not known.velocity:
-            return False
+            return None
         tick = self.time.tick_at(record.t_ns)
         off_tick = max(tick + 1, self.time.tick_at(record.u_ns)) if record.u_ns else math.inf
-        self.window.insert(self.held_note(tick, known.part, known.pitch, known.velocity, off_tick))
-        return True
+        held = self.held_note(tick, known.part, known.pitch, known.velocity, off_tick)
+        self.window.insert(held)
+        return held
 
     def _window_sizes(self) -> tuple[int, int, int]:
         settings = self.settings

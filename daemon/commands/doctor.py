@@ -78,6 +78,16 @@ def _takes() -> str:
     return str(default_takes_dir())
 
 
+def _config() -> str:
+    from antiphon.daemon.config import default_path, load  # noqa: PLC0415
+
+    path = default_path()
+    if not path.exists():
+        return f"{path} (not there, and need not be)"
+    load(None)
+    return str(path)
+
+
 #: What, how it is found out, and whether playing needs it.
 _CHECKS: tuple[tuple[str, Callable[[], str], bool], ...] = (
     ("version", _version, True),
@@ -85,6 +95,7 @@ _CHECKS: tuple[tuple[str, Callable[[], str], bool], ...] = (
     ("inference", _providers, True),
     ("models", _models, True),
     ("takes", _takes, True),
+    ("config", _config, True),
     ("jackd", _program("jackd", "to play over JACK, install it (Debian: apt install jackd2)"), False),
     ("fluidsynth", _program("fluidsynth", "for --synth, install it (Debian: apt install fluidsynth)"), False),
     ("training", _training, False),

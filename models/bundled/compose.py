@@ -16,6 +16,7 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import mido
@@ -43,7 +44,7 @@ class Phrase:
 
 PHRASES = (
     Phrase(
-        bpm=110,
+        bpm=116,
         pickup=1.5,
         melody=(
             (0.5, "A4"), (0.5, "D5"), (0.5, "E5"),
@@ -54,11 +55,11 @@ PHRASES = (
             (2, ("D3", "A3", "F4")), (2, ("C3", "A3", "F4")),
             (2, ("Bb2", "A3", "F4")), (2, ("A2", "G3", "E4")),
         ),
-        gap_s=4.6,
+        gap_s=4.1,
         hold_beats=1.6,
     ),
     Phrase(
-        bpm=112,
+        bpm=118,
         pickup=1.5,
         melody=(
             (0.5, "C5"), (0.5, "F5"), (0.5, "G5"),
@@ -70,11 +71,11 @@ PHRASES = (
             (1, ("D3", "C4", "F4")), (1, ("Bb2", "D4", "F4")), (1, ("C3", "Bb3", "E4")),
             (1, ("F2", "A3", "F4")),
         ),
-        gap_s=4.5,
+        gap_s=4.1,
         hold_beats=1.7,
     ),
     Phrase(
-        bpm=122,
+        bpm=126,
         pickup=0,
         melody=(
             (0.5, "D5"), (0.5, "G5"), (0.5, "F5"), (0.5, "D5"),
@@ -88,11 +89,11 @@ PHRASES = (
             (2, ("F2", "E3", "A3")), (2, ("Bb2", "D3", "A3")),
             (1, ("E2", "D3", "G3")), (1, ("A2", "C#3", "G3")),
         ),
-        gap_s=4.6,
+        gap_s=4.1,
         hold_beats=1.5,
     ),
     Phrase(
-        bpm=104,
+        bpm=110,
         pickup=1.5,
         melody=(
             (0.5, "A4"), (0.5, "D5"), (0.5, "E5"),
@@ -104,7 +105,7 @@ PHRASES = (
             (1, ("A2", "F3", "D4")), (1, ("A2", "E3", "C#4")), (1, ("D2", "A2", "F3", "D4", "A4")),
         ),
         gap_s=0.0,
-        hold_beats=5.5,
+        hold_beats=4.2,
     ),
 )  # fmt: skip
 
@@ -134,7 +135,7 @@ def play() -> tuple[list[Sound], list[tuple[float, int]]]:
     hand = random.Random(_SEED)
     sounds: list[Sound] = []
     pedal: list[tuple[float, int]] = []
-    start_s = 0.6
+    start_s = 0.4
     for phrase in PHRASES:
         end_s = _play_phrase(phrase, start_s, hand, sounds, pedal)
         start_s = end_s + phrase.gap_s
@@ -158,7 +159,7 @@ def _play_phrase(
         """Grow towards the phrase's two thirds, and with height; a hand is never quite even."""
         share = min(1.0, beat / beats)
         arch = math.sin(math.pi * min(1.0, share * 1.5) / 2) - 0.75 * max(0.0, share - 2 / 3) * 3
-        return max(24, min(112, round(base + 17 * arch + 0.35 * (pitch - 72) + hand.gauss(0, 2.6))))
+        return max(24, min(112, round(base + 22 * arch + 0.35 * (pitch - 72) + hand.gauss(0, 2.6))))
 
     end_s = when(held_until)
     beat = 0.0
@@ -178,7 +179,7 @@ def _play_phrase(
             [pitch_of(name) for name in names],
             [when(beat + step) for step in _broken(length, len(names), is_last)],
             end_s + hand.uniform(-0.03, 0.05) if is_last else when(beat + length) - 0.015,
-            lambda pitch, at=beat: loud(at, 54, pitch + 10),
+            partial(loud, beat, 57),
             hand, sounds,
         )  # fmt: skip
         # the foot changes with the harmony: up with the new bass, down again once it sounds

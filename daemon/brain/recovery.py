@@ -1,0 +1,100 @@
+"""A brain's beginning: a session's first, or one after a lost brain, which takes up what the journals tell.
+
+The last notes of both players become its window. What it starts from is written into the log, so that
+`replay --regenerate` starts there too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from antiphon.daemon.brain.engine import Engine
+from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote, Released, Struck
+from antiphon.daemon.journal import read_journal
+from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.settings import PARTS, Settings
+from antiphon.models.generator import Generator
+
+
+@dataclass(slots=True)
+class _Past:
+    """One note that was heard: the performer's, or (with an id) Antiphon's."""
+
+    onset_ns: int
+    part: int
+    pitch: int
+    velocity: int
+    end_ns: int = 0
+    id: int = 0
+
+    def record(self) -> Record:
+        kind = Kind.OWN_CONTEXT if self.id else Kind.CONTEXT
+        return Record(kind, self.part, self.pitch, self.velocity, self.id, self.onset_ns, self.end_ns)
+
+
+def resume_records(
+    folder: Path, generator: Generator, settings: Settings, seed: int
+) -> tuple[Engine, list[Record]]:
+    """Give an engine for a session's folder, and the records that open its part of the log."""
+    log = list(read_journal(folder, "engine"))
+    if not any(record.kind == Kind.START for record in log):
+        return Engine(generator, settings, seed), [Record(Kind.START, t_ns=time.perf_counter_ns(), id=seed)]
+    for record in log:
+        if record.kind == Kind.SET:
+            settings = settings.with_encoded(record.id, record.value)
+    restarts = sum(record.kind == Kind.RESTART for record in log) + 1
+    wire = list(read_journal(folder, "wire"))
+    next_id = 1 + max((r.id for r in (*log, *wire) if r.kind in _NAMES_A_NOTE), default=0)
+    now_ns = time.perf_counter_ns()
+    opening = [
+        Record(Kind.RESTART, t_ns=now_ns, id=(seed + restarts) % 2**32, u_ns=next_id),
+        *context_records(wire, log, settings, now_ns),
+    ]
+    return Engine(generator, settings, seed), opening
+
+
+_NAMES_A_NOTE = (Kind.SAMPLED, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
+
+
+def context_records(
+    wire: Iterable[Record], log: Iterable[Record], settings: Settings, now_ns: int
+) -> list[Record]:
+    """Give the notes that a new engine starts from, oldest first: as many as a window may hold.
+
+    A note still held ends at ``now_ns``: the new engine's performer does not know of it, and would not hear its end.
+    """
+    performer = Performer(trigger_cc=settings.trigger_cc)
+    role = settings.performer
+    own_part = PARTS.index(("lead" if settings.mode == "accompany" else "piano") if role == "auto" else role)
+    parts = {record.id: record.a for record in log if record.kind == Kind.SAMPLED}
+    heard: dict[PlayedNote, _Past] = {}
+    own: dict[int, _Past] = {}
+    past: list[_Past] = []
+    for record in wire:
+        if record.kind == Kind.MIDI_IN:
+            _hear(performer.feed(record), heard, past, own_part)
+        elif record.kind == Kind.SENT and record.id in parts:
+            note = _Past(record.u_ns, parts[record.id], record.b, record.c, id=record.id)
+            own[record.id] = note
+            past.append(note)
+        elif record.kind in (Kind.ENDED, Kind.CUT) and record.id in own:
+            own.pop(record.id).end_ns = record.u_ns
+    for note in past:
+        note.end_ns = note.end_ns or now_ns
+    past.sort(key=lambda note: note.onset_ns)
+    return [note.record() for note in past[-(settings.window + settings.hop) :]]
+
+
+def _hear(events: Iterable[Any], heard: dict[PlayedNote, _Past], past: list[_Past], part: int) -> None:
+    for event in events:
+        if isinstance(event, Struck):
+            note = event.note
+            role = part if note.part == UNMAPPED else note.part
+            heard[note] = _Past(event.t_ns, role, note.pitch, note.velocity)
+            past.append(heard[note])
+        elif isinstance(event, Released) and event.note in heard:
+            heard.pop(event.note).end_ns = event.t_ns

@@ -1,0 +1,106 @@
+"""Make a take's notes again: the engine's logged inputs, without anything that Antiphon itself played."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from antiphon.daemon.brain.engine import Engine
+from antiphon.daemon.errors import TakeError
+from antiphon.daemon.journal import read_journal
+from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.session import SessionFolder
+from antiphon.daemon.settings import Settings
+from antiphon.models.generator import Generator
+
+#: What the log holds of Antiphon's own notes: told for people, never fed back.
+_OUTPUTS = (Kind.SAMPLED, Kind.MARK)
+#: Reports carry the bytes that were sent; the engine knows its notes by id alone.
+_REPORTS = (Kind.SENT, Kind.ENDED, Kind.CUT, Kind.OWN_CONTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note as handed to the player: what must come out the same."""
+
+    channel: int
+    pitch: int
+    velocity: int
+    onset_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Regenerated:
+    """The notes made again, beside those that were sent."""
+
+    records: tuple[Record, ...]  # inputs and outputs in order, as a log
+    made: dict[int, Note]
+    sent: dict[int, Note]
+    model_sha256: str
+
+    @property
+    def differing(self) -> list[int]:
+        """Ids of sent notes that were not made again equal."""
+        return [number for number, note in self.sent.items() if self.made.get(number) != note]
+
+    @property
+    def equal(self) -> bool:
+        """Every note that was sent was made again."""
+        return not self.differing
+
+
+def stripped(log: Iterable[Record]) -> list[Record]:
+    """Give the engine's inputs alone, with nothing in them of what it played."""
+    return [
+        record._replace(a=0, b=0, c=0) if record.kind in _REPORTS else record
+        for record in log
+        if record.kind not in _OUTPUTS
+    ]
+
+
+def regenerate(folder: SessionFolder, generator: Generator) -> Regenerated:
+    """Run a session's inputs through a fresh engine.
+
+    Raises:
+        TakeError: the session has no engine log, or was played with another model.
+    """
+    session, model = folder.read_session(), folder.read_model()
+    recorded = str(model.get("sha256", ""))
+    if recorded and recorded != generator.sha256:
+        raise TakeError(
+            f"{folder.path}: played with model {model.get('model')!r} (sha256 {recorded[:12]}…), but "
+            f"{generator.name!r} here is {generator.sha256[:12]}…; give --model with the one that it was played with"
+        )
+    inputs = stripped(read_journal(folder.path, "engine"))
+    if not any(record.kind == Kind.START for record in inputs):
+        raise TakeError(f"{folder.path} holds no engine log; only `antiphon replay` without --regenerate is possible")
+    engine = Engine(generator, settings_of(session), int(session["seed"]))
+    records: list[Record] = []
+    made: dict[int, Note] = {}
+    offset_ns: dict[int, int] = {}
+    for record in inputs:
+        records.append(record)
+        for result in engine.handle(record):
+            records.append(result)
+            if result.kind == Kind.NOTE:
+                made[result.id] = Note(result.a, result.b, result.c, result.t_ns)
+                offset_ns[result.id] = round(engine.settings.offset * 1e6)
+    sent = {
+        record.id: Note(record.a & 0x0F, record.b, record.c, record.t_ns - offset_ns.get(record.id, 0))
+        for record in read_journal(folder.path, "wire")
+        if record.kind == Kind.SENT
+    }
+    return Regenerated(tuple(records), made, sent, generator.sha256)
+
+
+def settings_of(session: dict[str, Any]) -> Settings:
+    """Give the settings that a session started with.
+
+    Raises:
+        ConfigError: session.json holds what this version does not know.
+    """
+    settings = Settings()
+    for name, value in session["settings"].items():
+        settings = settings.with_value(name, value)
+    return settings

@@ -1,0 +1,307 @@
+"""The command line, as typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from antiphon.daemon import cli
+from antiphon.daemon.brain.osc import OscControl
+from antiphon.daemon.commands.flags import Parser, add_options, add_settings, flag, read_config
+from antiphon.daemon.config import Config
+from antiphon.daemon.journal import SegmentWriter, preallocate
+from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.options import OPTIONS
+from antiphon.daemon.session import SessionFolder
+from antiphon.daemon.settings import PARAMETERS, Settings
+from antiphon.models.bundled import bundled_performance
+
+_ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home" / "config"))
+    monkeypatch.setenv("XDG_MUSIC_DIR", str(tmp_path / "home" / "music"))
+
+
+def _config(*argv: str) -> Config:
+    parser = Parser("jam", "")
+    add_settings(parser)
+    add_options(parser)
+    return read_config(parser.parse_args(argv))
+
+
+def test_without_a_command_it_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    told = capsys.readouterr().out
+    for name, doc in cli.COMMANDS.items():
+        assert f"  {name:<9} {doc}\n" in told
+
+
+def test_every_command_has_its_module_and_every_module_its_command() -> None:
+    shared = {"__init__", "flags", "forward", "which_take"}
+    here = {path.stem for path in (_ROOT / "daemon" / "commands").glob("*.py")}
+    assert here >= set(cli.COMMANDS) | shared
+    for name in cli.COMMANDS:
+        assert callable(import_module(f"antiphon.daemon.commands.{name}").main)
+
+
+def test_a_command_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["jamm"]) == 2
+    assert capsys.readouterr().err == (f"antiphon: there is no command 'jamm'; give one of {', '.join(cli.COMMANDS)}\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--top-p", "3"], "top_p: '3' is not allowed; give 0.05 to 1"),
+        (["--mode", "solo"], "mode: 'solo' is not allowed; give one of follow, answer, continue, accompany"),
+        (["--seed", "x"], "seed: 'x' is not allowed; give a whole number from 0 to 4294967295"),
+        (["--api", "oss"], "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi, windows"),
+        (["--tempoo", "3"], "unrecognized arguments: --tempoo 3; see antiphon jam --help"),
+        (["--temp", "3"], "unrecognized arguments: --temp 3; see antiphon jam --help"),
+        (["--tempo"], "argument --tempo: expected one argument; see antiphon jam --help"),
+        (["--config", "/nowhere/a.toml"],
+         "config: there is no file /nowhere/a.toml; give another with --config, or none"),
+        (["--osc", "here"], "osc: 'here' is not allowed; give HOST:PORT, a port from 0 to 65535, or off"),
+        (["--model", "nosuch"], re.compile(r"model: 'nosuch' is neither a model that ships .* nor a folder")),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_what_is_typed_is_one_line_and_2(
+    argv: list[str], line: str | re.Pattern[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.main(["jam", "--takes", str(tmp_path / "takes"), *argv]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert re.fullmatch(
+        f"antiphon: {line.pattern if isinstance(line, re.Pattern) else re.escape(line)}[^\n]*\n", told.err
+    )
+    assert not (tmp_path / "takes").exists()
+
+
+def test_every_parameter_has_a_flag_and_takes_what_it_shows() -> None:
+    argv = [word for entry in PARAMETERS for word in (flag(entry.name), entry.show(entry.default))]
+    assert _config(*argv).settings == Settings()
+    assert len({flag(entry.name) for entry in (*PARAMETERS, *OPTIONS)}) == len(PARAMETERS) + len(OPTIONS)
+
+
+def test_flags_of_each_kind() -> None:
+    config = _config(
+        "--mode", "follow", "--parts", "bass+drums", "--low", "40", "--mute", "--click", "off",
+        "--performer-part", "lead", "--in", "Keys", "--in", "Pads", "--connect", "--no-render", "--seed", "5",
+    )  # fmt: skip
+    settings = config.settings
+    assert (settings.mode, settings.parts, settings.low) == ("follow", ("bass", "drums"), 40)
+    assert (settings.mute, settings.click, settings.performer) == (True, False, "lead")
+    options = config.options
+    assert (options["in"], options["connect"], options["render"]) == (("Keys", "Pads"), True, False)
+    assert options["seed"] == 5
+
+
+def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('tempo = 90\nmode = "follow"\n[jam]\nseed = 1\nosc = "off"\n')
+    config = _config("--config", str(path), "--tempo", "100", "--seed", "2")
+    assert (config.settings.tempo, config.settings.mode) == (100.0, "follow")
+    assert (config.options["seed"], config.options["osc"]) == (2, "off")
+
+
+def test_help_tells_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["jam", "--help"])
+    assert left.value.code == 0
+    told = capsys.readouterr().out
+    assert all(flag(entry.name) in told for entry in (*PARAMETERS, *OPTIONS))
+
+
+@pytest.mark.parametrize("name", ["ports", "osc", "status", "takes", "render", "replay", "recover", "models",
+                                  "doctor", "version", "jam"])  # fmt: skip
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([name, "--help"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: antiphon {name}")
+
+
+def test_ctrl_c_leaves_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_argv: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("antiphon.daemon.commands.version.main", interrupted)
+    assert cli.main(["version"]) == 130
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_without_torch_learning_tells_the_remedy(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("antiphon.models.tr", "antiphon.export.onnx"))]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("torch", "onnx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert cli.main([command, "x"]) == 2
+    assert re.fullmatch(
+        rf"antiphon: {command} needs (torch|onnx), which is not installed; "
+        r"run: pip install 'antiphon\[train\]'\n",
+        capsys.readouterr().err,
+    )
+
+
+def _run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "antiphon.daemon.cli", *argv], capture_output=True, text=True, timeout=60,
+        check=False, env={**os.environ, **env},
+    )  # fmt: skip
+
+
+def test_version_is_there_at_once() -> None:
+    took = []
+    for _ in range(7):
+        began = time.perf_counter()
+        done = _run("--version")
+        took.append(time.perf_counter() - began)
+        assert re.fullmatch(r"antiphon \d+\.\d+\.\d+\n", done.stdout)
+    assert min(took) < 0.15
+
+
+def test_nothing_heavy_is_imported_before_a_command_needs_it() -> None:
+    code = (
+        "import sys; from antiphon.daemon import cli; import antiphon.daemon.commands.jam; "
+        "cli.main(['osc']); print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    imported = set(done.stderr.split())
+    heavy = {"numpy", "onnxruntime", "torch", "mido", "rtmidi", "pythonosc", "logging", "PIL", "symusic"}
+    assert imported & heavy == set()
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m antiphon.daemon.cli osc | head -1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "0"
+
+
+@pytest.fixture
+def running() -> Iterator[OscControl]:
+    """Serve a real control surface, as a brain does, until the test ends."""
+    control = OscControl(("127.0.0.1", 0), Settings(), lambda: {"sent": 12, "load": 0.25, "model": "antiphon"})
+    control._socket.setblocking(True)  # the serving thread waits in the read instead of in a select
+    stop = threading.Event()
+
+    def serve() -> None:
+        control._socket.settimeout(0.05)
+        while not stop.is_set():
+            try:
+                control.receive(0)
+            except TimeoutError:
+                continue
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield control
+    stop.set()
+    thread.join()
+    control.close()
+
+
+def test_status_asks_a_running_antiphon(running: OscControl, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = "{}:{}".format(*running.address)
+    assert cli.main(["status", "--osc", spec, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["counters"]["sent"] == 12
+    assert told["counters"]["osc_malformed"] == 0
+    assert told["parameters"]["mode"] == "answer"
+    assert set(told["parameters"]) == {entry.name for entry in PARAMETERS}
+    assert cli.main(["status", "--osc", spec]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "counters"
+    assert "  load             0.25" in lines
+
+
+def test_status_of_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    with OscControl(("127.0.0.1", 0)) as control:
+        port = control.address[1]
+    assert cli.main(["status", "--osc", f"127.0.0.1:{port}"]) == 2
+    assert capsys.readouterr().err.startswith(f"antiphon: status: no Antiphon answers on 127.0.0.1 UDP port {port} (")
+
+
+def _crashed_session(takes: Path) -> SessionFolder:
+    """Leave behind what a session of one note leaves when it is killed."""
+    code = (
+        "import sys; from pathlib import Path; from antiphon.daemon.session import SessionFolder; "
+        "print(SessionFolder.create(Path(sys.argv[1]), {'settings': {}, 't0_ns': 0}).path)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(takes)], capture_output=True, text=True, timeout=60, check=True
+    )
+    session = SessionFolder(Path(done.stdout.strip()))
+    preallocate(session.path, "wire", 0)
+    with SegmentWriter(session.path, "wire") as wire:
+        wire.append(Record(Kind.MIDI_IN, 0x90, 60, 100, id=3, t_ns=10**9))
+        wire.append(Record(Kind.MIDI_IN, 0x80, 60, 0, id=3, t_ns=2 * 10**9))
+    return session
+
+
+def test_recover_then_takes_then_render(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    takes = tmp_path / "takes"
+    where = ["--takes", str(takes)]
+    assert cli.main(["takes", *where]) == 0
+    assert capsys.readouterr().out == f"no take in {takes} yet; play with `antiphon jam`\n"
+    assert cli.main(["render", "last", *where]) == 2
+    assert capsys.readouterr().err.startswith(f"antiphon: there is no take in {takes} yet; ")
+    session = _crashed_session(takes)
+    assert cli.main(["takes", *where]) == 0
+    assert capsys.readouterr().out.startswith(f"{session.name}  ended badly: `antiphon recover` makes its take\n")
+    assert cli.main(["render", "last", *where]) == 2
+    assert capsys.readouterr().err == (
+        f"antiphon: {session.name} has no take.mid yet; run: antiphon recover --takes {takes}\n"
+    )
+    assert cli.main(["recover", *where]) == 0
+    assert capsys.readouterr().out.startswith(f"recovered the take of {session.name}: ")
+    assert cli.main(["recover", *where]) == 0
+    assert capsys.readouterr().out == f"nothing to recover in {takes}\n"
+    assert cli.main(["takes", *where]) == 0
+    assert capsys.readouterr().out == f"{session.name}  0:02  performer 1 notes\n1 in {takes}\n"
+    assert cli.main(["render", session.name, *where]) == 0
+    assert capsys.readouterr().out == f"{session.path / 'take.wav'}\n{session.path / 'take.png'}\n"
+    assert (session.path / "take.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_render_any_midi_file_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["render", str(bundled_performance()), "--to", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        str(tmp_path / "out" / f"performance.{kind}") for kind in ("wav", "png")
+    ]
+
+
+def test_a_take_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["render", "nosuch", "--takes", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"antiphon: there is no take 'nosuch' in {tmp_path}; `antiphon takes` lists them\n"
+    )
+
+
+def test_models_lists_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models"]) == 0
+    assert re.search(r"^antiphon  \d+\.\d MB, sha256 [0-9a-f]{12}", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_doctor_tells_a_line_for_each_thing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor"]) in (0, 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(re.match(r"(ok |NO |-  ) \w+ +\S", line) for line in lines)
+    assert any(re.match(r"ok  inference +onnxruntime \S+ has .*CPU", line) for line in lines)
