@@ -29,6 +29,7 @@ from antiphon.daemon.messages import RECORD_BYTES, Kind, Record
 SEGMENT_RECORDS = 32768
 #: Records that are kept while no segment is ready; the oldest go first after that, and are counted.
 RING_RECORDS = 32768
+_DRAIN_RECORDS = 128
 
 
 def segment_path(folder: Path, prefix: str, index: int) -> Path:
@@ -177,7 +178,9 @@ class SegmentWriter:
             return False
         with self._lock:
             self._ready[index] = opened
-            self._drain()
+        # In pieces: the callback thread must not wait for a whole ring to be written.
+        while self._drain(_DRAIN_RECORDS):
+            pass
         return True
 
     def close(self) -> None:
@@ -190,7 +193,7 @@ class SegmentWriter:
                 except TakeError:
                     self.unwritten += len(self._ring)
                     self._ring.clear()
-                self._drain()
+                self._drain_locked(self._ring_records)
             if self._map is not None:
                 self._map.flush()
                 self._map.close()
@@ -227,9 +230,17 @@ class SegmentWriter:
         self._at = at + RECORD_BYTES
         return True
 
-    def _drain(self) -> None:
-        while self._ring and self._put(self._ring[0]):
+    def _drain(self, most: int) -> bool:
+        with self._lock:
+            return self._drain_locked(most)
+
+    def _drain_locked(self, most: int) -> bool:
+        """Write up to ``most`` records from the ring. Whether it stopped only because of ``most``."""
+        for _ in range(most):
+            if not self._ring or not self._put(self._ring[0]):
+                return False
             self._ring.popleft()
+        return True
 
 
 def _begun(path: Path) -> bool:

@@ -12,14 +12,14 @@ from typing import Any
 
 from antiphon.daemon.errors import ConfigError
 
-APIS = ("auto", "alsa", "jack", "coremidi", "windows")
+APIS = ("auto", "alsa", "jack", "coremidi")
 PROVIDERS = ("auto", "cpu", "cuda", "coreml", "directml")
 MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. ``kind``: text, texts (may be given several times), path, seed, switch or choice."""
+    """One option. ``kind``: text, path, seed, switch or choice."""
 
     name: str
     kind: str
@@ -34,7 +34,7 @@ class Option:
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
         return {
-            "text": "a text", "texts": "a text or a list of texts", "path": "a path",
+            "text": "a text", "path": "a path",
             "seed": f"a whole number from 0 to {MAX_SEED}", "switch": "true or false",
         }[self.kind]  # fmt: skip
 
@@ -48,11 +48,7 @@ class Option:
             return value
         if self.kind == "seed" and _is_seed(value):
             return int(value)
-        if self.kind == "texts" and isinstance(value, (list, tuple)) and all(map(_is_text, value)):
-            return tuple(value)
         if _is_text(value):
-            if self.kind == "texts":
-                return (value,)
             if self.kind == "path":
                 return Path(value).expanduser()
             if self.kind == "text" or (self.kind == "choice" and value in self.choices):
@@ -71,10 +67,8 @@ def _is_seed(value: Any) -> bool:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("in", "texts", "join the input port with this in its name instead of making `Antiphon in`", "NAME",
-           default=()),
-    Option("out", "texts", "join the output port with this in its name instead of making `Antiphon out`",
-           "NAME", default=()),
+    Option("in", "text", "join the input port with this in its name instead of making `Antiphon in`", "NAME"),
+    Option("out", "text", "join the output port with this in its name instead of making `Antiphon out`", "NAME"),
     Option("api", "choice", "the MIDI system to use", choices=APIS, default="auto"),
     Option("connect", "switch", "wire the keyboards that are there to Antiphon, and Antiphon to a synth",
            default=False),

@@ -89,6 +89,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _shown(default: object) -> str:
-    if default is None or default == ():
+    if default is None:
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"

@@ -8,6 +8,7 @@ as any other: what was still sounding ends with it.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,11 @@ def _setting(session: Mapping[str, Any], name: str) -> Any:
 
 
 def _positive(value: Any, otherwise: float) -> float:
-    return float(value) if isinstance(value, int | float) and value > 0 else otherwise
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return otherwise
+    return number if 0 < number < math.inf else otherwise
 
 
 def _or_trouble(read: Callable[[], dict[str, Any]], name: str, trouble: dict[str, str]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class RollLayout:
             px_per_s=px_per_s,
             low=low,
             high=high,
-            pitch_height=9 if high - low < 50 else 7,
+            pitch_height=9 if high - low < 50 else 8,
             drums=tuple(sorted({note.pitch for note in take.notes if is_drum(note)}, reverse=True)),
             pedals=tuple(c for c in PEDALS if any(event.controller == c for event in take.events)),
             has_markers=bool(take.markers),

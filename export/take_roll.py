@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from antiphon.export import roll_layout as at
@@ -80,12 +81,11 @@ class _Roll:
             self._time_lines(row)
             self._bars(row)
         self._pedals()
-        for note in self._take.notes_of("antiphon"):
-            self._note(note, 0)
+        for note in (*self._take.notes_of("performer"), *self._take.notes_of("antiphon")):
+            self._note(note)
         # where both hold one pitch, Antiphon's shows around the performer's
-        shared = _shared(self._take)
-        for note in self._take.notes_of("performer"):
-            self._note(note, 2 if note in shared else 0)
+        for note in _shared(self._take):
+            self._note(note, inset=2)
         for row in range(self._layout.rows):
             self._frame(row)
         self._markers()
@@ -195,7 +195,7 @@ class _Roll:
         for row in range(layout.row_of(start_s), layout.row_of(max(start_s, end_s - 1e-9)) + 1):
             yield row, layout.x(start_s, row), layout.x(end_s, row)
 
-    def _note(self, note: TakeNote, inset: int) -> None:
+    def _note(self, note: TakeNote, inset: int = 0) -> None:
         layout, colour = self._layout, colour_of(note)
         fill = shade(colour, note.velocity)
         if is_drum(note):
@@ -209,7 +209,7 @@ class _Roll:
             bottom = layout.y(note.pitch, row) + layout.pitch_height - 2 - inset
             # one pixel of air to the next note of the same pitch, where there is room for it
             box = (left, top, max(left + 1, right - 1), bottom)
-            self._pen.rectangle(box, fill=fill, outline=edge if right - left >= 5 else None)
+            self._pen.rectangle(box, fill=fill, outline=edge if min(right - left, bottom - top) >= 5 else None)
 
     def _pedals(self) -> None:
         layout, end_s = self._layout, self._take.length_s
@@ -257,13 +257,13 @@ class _Roll:
             self._pen.line((x, y, x, min(y + 3, bottom)), fill=MARKER)
 
 
-def _shared(take: Take) -> set[TakeNote]:
-    """Give the performer's notes that sound while Antiphon sounds the same pitch."""
+def _shared(take: Take) -> Iterator[TakeNote]:
+    """Yield the stretches of the performer's notes during which Antiphon sounds the same pitch."""
     own: dict[int, list[tuple[float, float]]] = {}
     for note in take.notes_of("antiphon"):
         own.setdefault(note.pitch, []).append((note.onset_s, note.end_s))
-    return {
-        note
-        for note in take.notes_of("performer")
-        if any(onset < note.end_s and note.onset_s < end for onset, end in own.get(note.pitch, ()))
-    }
+    for note in take.notes_of("performer"):
+        for onset, end in own.get(note.pitch, ()):
+            start_s, end_s = max(onset, note.onset_s), min(end, note.end_s)
+            if start_s < end_s and not is_drum(note):
+                yield replace(note, onset_s=start_s, end_s=end_s)

@@ -7,6 +7,7 @@ The performer sits to the left and Antiphon to the right, each on its own progra
 from __future__ import annotations
 
 import importlib.util
+import io
 import wave
 from collections import defaultdict
 from dataclasses import dataclass
@@ -65,12 +66,14 @@ def render_wav(take: Take, path: Path) -> Path:
         MidiFileError: the soundfont is missing, or ``path`` cannot be written.
     """
     samples = render_samples(take)
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes((samples.T * 32767.0).round().astype("<i2").tobytes())
     try:
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(2)
-            file.setsampwidth(2)
-            file.setframerate(SAMPLE_RATE_HZ)
-            file.writeframes((samples.T * 32767.0).round().astype("<i2").tobytes())
+        path.write_bytes(data.getvalue())
     except OSError as error:
         raise MidiFileError(
             f"cannot write {path}: {error.strerror or error}; give another folder to render into"

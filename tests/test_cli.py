@@ -26,6 +26,7 @@ from antiphon.daemon.settings import PARAMETERS, Settings
 from antiphon.models.bundled import bundled_performance
 
 _ROOT = Path(__file__).parent.parent
+_NAMES = [entry.name for entry in PARAMETERS] + [entry.name for entry in OPTIONS]
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +69,7 @@ def test_a_command_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
         (["--top-p", "3"], "top_p: '3' is not allowed; give 0.05 to 1"),
         (["--mode", "solo"], "mode: 'solo' is not allowed; give one of follow, answer, continue, accompany"),
         (["--seed", "x"], "seed: 'x' is not allowed; give a whole number from 0 to 4294967295"),
-        (["--api", "oss"], "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi, windows"),
+        (["--api", "oss"], "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi"),
         (["--tempoo", "3"], "unrecognized arguments: --tempoo 3; see antiphon jam --help"),
         (["--temp", "3"], "unrecognized arguments: --temp 3; see antiphon jam --help"),
         (["--tempo"], "argument --tempo: expected one argument; see antiphon jam --help"),
@@ -93,19 +94,19 @@ def test_a_mistake_in_what_is_typed_is_one_line_and_2(
 def test_every_parameter_has_a_flag_and_takes_what_it_shows() -> None:
     argv = [word for entry in PARAMETERS for word in (flag(entry.name), entry.show(entry.default))]
     assert _config(*argv).settings == Settings()
-    assert len({flag(entry.name) for entry in (*PARAMETERS, *OPTIONS)}) == len(PARAMETERS) + len(OPTIONS)
+    assert len({flag(name) for name in _NAMES}) == len(_NAMES)
 
 
 def test_flags_of_each_kind() -> None:
     config = _config(
         "--mode", "follow", "--parts", "bass+drums", "--low", "40", "--mute", "--click", "off",
-        "--performer-part", "lead", "--in", "Keys", "--in", "Pads", "--connect", "--no-render", "--seed", "5",
+        "--performer-part", "lead", "--in", "Keys", "--connect", "--no-render", "--seed", "5",
     )  # fmt: skip
     settings = config.settings
     assert (settings.mode, settings.parts, settings.low) == ("follow", ("bass", "drums"), 40)
     assert (settings.mute, settings.click, settings.performer) == (True, False, "lead")
     options = config.options
-    assert (options["in"], options["connect"], options["render"]) == (("Keys", "Pads"), True, False)
+    assert (options["in"], options["connect"], options["render"]) == ("Keys", True, False)
     assert options["seed"] == 5
 
 
@@ -122,7 +123,7 @@ def test_help_tells_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["jam", "--help"])
     assert left.value.code == 0
     told = capsys.readouterr().out
-    assert all(flag(entry.name) in told for entry in (*PARAMETERS, *OPTIONS))
+    assert all(flag(name) in told for name in _NAMES)
 
 
 @pytest.mark.parametrize("name", ["ports", "osc", "status", "takes", "render", "replay", "recover", "models",

@@ -32,7 +32,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
         [jam]
         in = "Keystation"
-        out = ["Synth", "DAW"]
+        out = "Synth"
         seed = 7
         takes = "/music/takes"
         connect = true
@@ -46,7 +46,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
         .with_value("mute", True)
     )
     assert config.options == {
-        "in": ("Keystation",), "out": ("Synth", "DAW"), "api": "auto", "connect": True, "synth": False,
+        "in": "Keystation", "out": "Synth", "api": "auto", "connect": True, "synth": False,
         "osc": "127.0.0.1:9010", "model": "antiphon", "provider": "auto", "seed": 7, "takes": Path("/music/takes"),
         "render": None, "quiet": False,
     }  # fmt: skip
@@ -75,8 +75,8 @@ def test_the_users_own_file_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: 
          "provider, seed, takes, render, quiet"),
         ("[jam]\nseed = -1", "seed: -1 is not allowed; give a whole number from 0 to 4294967295"),
         ("[jam]\nseed = true", "seed: True is not allowed; give a whole number from 0 to 4294967295"),
-        ("[jam]\napi = 'oss'", "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi, windows"),
-        ("[jam]\nin = ['a', 3]", "in: ['a', 3] is not allowed; give a text or a list of texts"),
+        ("[jam]\napi = 'oss'", "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi"),
+        ("[jam]\nin = ['a', 'b']", "in: ['a', 'b'] is not allowed; give a text"),
         ("[jam]\nconnect = 'yes'", "connect: 'yes' is not allowed; give true or false"),
         ("[jam]\ntakes = ''", "takes: '' is not allowed; give a path"),
         ("[jim]\nseed = 1", "there is no section [jim]; parameters stand at the top, options under [jam]"),
@@ -122,7 +122,7 @@ def test_what_comes_later_goes_before() -> None:
 
 def test_every_default_may_be_written_down() -> None:
     table: dict[str, Any] = {entry.name: entry.default for entry in PARAMETERS}
-    table["jam"] = {entry.name: entry.default for entry in OPTIONS if entry.default not in (None, ())}
+    table["jam"] = {entry.name: entry.default for entry in OPTIONS if entry.default is not None}
     config = from_table(table)
     assert config.settings == Settings()
     assert config.options == Config().options
@@ -145,7 +145,7 @@ def _or_error(make: Callable[[], Any]) -> Any:
 
 @given(st.sampled_from(OPTIONS), _VALUES)
 def test_an_option_is_refused_or_given_in_its_own_type(entry: Option, value: Any) -> None:
-    kinds = {"text": str, "choice": str, "texts": tuple, "path": Path, "seed": int, "switch": bool}
+    kinds = {"text": str, "choice": str, "path": Path, "seed": int, "switch": bool}
     checked = _or_error(lambda: entry.check(value))
     if isinstance(checked, ConfigError):
         assert str(checked) == f"{entry.name}: {value!r} is not allowed; give {entry.allowed}"

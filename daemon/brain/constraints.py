@@ -9,12 +9,11 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
-
 from antiphon.daemon.brain.key import SCALE_DEGREES, HeardKey
 from antiphon.daemon.settings import KEYS, Settings
 from antiphon.models.generator import MAX_TICKS, PARTS, PITCHES, Constraints
 from antiphon.models.parts import Part
+from numpy.typing import NDArray
 
 #: Where each role lies. Drums: General MIDI's kit.
 RANGES: dict[Part, tuple[int, int]] = {

@@ -6,9 +6,8 @@ from collections import deque
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
 from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT, TIME_CLASSES
+from numpy.typing import NDArray
 
 #: Looked back over: two bars of four.
 _SPAN_TICKS = 8 * TICKS_PER_BEAT

@@ -7,6 +7,8 @@ same outputs, live, offline and in tests.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
 
 from antiphon.daemon.brain.click import Click
@@ -19,10 +21,11 @@ from antiphon.daemon.brain.modes.follow import Follow
 from antiphon.daemon.brain.modes.takeover import TakeOver
 from antiphon.daemon.brain.performer import (
     PEDAL_DOWN,
+    SOSTENUTO,
+    SUSTAIN,
     TRANSPORT_STOP,
     Controller,
     Event,
-    Performer,
     Released,
     Struck,
     Transport,
@@ -32,7 +35,7 @@ from antiphon.daemon.brain.window import Window
 from antiphon.daemon.errors import ConfigError
 from antiphon.daemon.messages import Kind, Mark, Record
 from antiphon.daemon.settings import PARAMETERS, Settings
-from antiphon.models.generator import Generator
+from antiphon.models.generator import TICKS_PER_BEAT, Generator
 
 _MODES: dict[str, Callable[[Stage], Mode]] = {
     "follow": Follow,
@@ -69,9 +72,9 @@ class Engine:
         self.seed = seed
         #: When it wants a `Kind.WAKE`; in the past or now: at once. None: not until something happens.
         self.next_wake_ns: int | None = None
-        self._channel_parts = dict(channel_parts or {})
-        self._stage = Stage(generator, settings, seed)
-        self._started = False
+        self._stage = Stage(generator, settings, seed, channel_parts or {})
+        self._told_bpm = 1.0
+        self._pressed = False  # the trigger's controller
         self._begin(0, seed)
         self._handlers: dict[int, Callable[[Record], None]] = {
             Kind.WAKE: self._wake, Kind.SET: self._set, Kind.TRIGGER: self._trigger, Kind.SEED: self._reseed,
@@ -95,18 +98,33 @@ class Engine:
         """What the generator remembers; to look at."""
         return self._stage.window
 
-    @property
-    def tempo(self) -> float:
-        """Tempo of the clock in use, beats a minute."""
-        return self._stage.time.bpm
+    def status(self, now_ns: int) -> dict[str, float | int | str | bool]:
+        """Give what people are told: whose turn it is, where in the song, and every counter."""
+        stage, counters = self._stage, self.counters
+        told: dict[str, float | int | str | bool] = {
+            "mode": stage.settings.mode,
+            "turn": self._mode.turn,
+            "muted": stage.settings.mute,
+            "notes_out": counters.sent,
+            "late": counters.dropped + counters.late_plans,
+            "plan_kept": round(counters.plan_kept, 3),
+            **dataclasses.asdict(counters),
+        }
+        if stage.time.grid is not None:
+            beats = math.floor((stage.time.position(now_ns) - stage.time.grid[0]) / TICKS_PER_BEAT)
+            told["bar"], told["beat"] = beats // stage.time.grid[2] + 1, beats % stage.time.grid[2] + 1
+        if stage.time.tempo_known:
+            told["tempo_bpm"] = round(stage.time.bpm, 2)
+        return told
 
     def handle(self, record: Record) -> list[Record]:
         """Take one record in; give orders and log records, in the order to carry them out."""
         stage = self._stage
-        stage.out = out = []
+        out: list[Record] = []
+        stage.out = out
         if record.kind == Kind.MIDI_IN:
             stage.now_ns = max(stage.now_ns, record.t_ns)
-            for event in self._performer.feed(record):
+            for event in stage.performer.feed(record):
                 self._event(event)
         elif (handler := self._handlers.get(record.kind)) is not None:
             if record.kind not in _REPORTS:
@@ -135,8 +153,8 @@ class Engine:
             if pressed and not self._pressed:
                 self._mode.trigger(event.t_ns)
             self._pressed = pressed
-        else:
-            self._mode.pedalled(event.t_ns, self._performer.silent)
+        elif event.number in (SUSTAIN, SOSTENUTO):
+            self._mode.pedalled(event.t_ns)
 
     def _transport(self, event: Transport) -> None:
         if event.status == TRANSPORT_STOP:
@@ -201,7 +219,6 @@ class Engine:
         if other_mode or (settings.mute and not before.mute):
             self._hush()
         stage.use(settings)
-        self._performer.trigger_cc = settings.trigger_cc
         if (settings.thru, settings.thru_channel) != (before.thru, before.thru_channel):
             self._order_thru()
         if settings.offset != before.offset:
@@ -224,6 +241,7 @@ class Engine:
         stage.silence()
         stage.out.append(Record(Kind.PANIC, t_ns=record.t_ns))
         self._mode.hush(record.t_ns)
+        self._mode.rest(record.t_ns)
         stage.mark(Mark.PANIC)
 
     def _stop(self, record: Record) -> None:
@@ -233,7 +251,7 @@ class Engine:
 
     def _port(self, record: Record) -> None:
         if record.a == 0 and record.b == 0:
-            for event in self._performer.silence(record.t_ns, record.id):
+            for event in self._stage.performer.silence(record.t_ns, record.id):
                 self._event(event)
 
     def _report(self, record: Record) -> None:
@@ -249,7 +267,7 @@ class Engine:
 
     def _restart(self, record: Record) -> None:
         self._stage.counts.restarts += 1
-        self._stage.next_id = max(self._stage.next_id, record.u_ns)
+        self._stage.next_id = record.u_ns or self._stage.next_id
         self._begin(record.t_ns, record.id)
         self._greet()
 
@@ -258,7 +276,6 @@ class Engine:
         stage.reset(t_ns, seed)
         self._told_bpm = 1.0
         self._pressed = False
-        self._performer = Performer(self._channel_parts, stage.settings.trigger_cc)
         self._click = Click(stage)
         stage.time.select(stage.settings, t_ns)
         self._mode = _MODES[stage.settings.mode](stage)
@@ -274,14 +291,12 @@ class Engine:
         if held is None:
             self._stage.counts.malformed += 1
         elif record.kind == Kind.CONTEXT and not record.u_ns:
-            self._performer.adopt(held, record.t_ns)
+            self._stage.performer.adopt(held, record.t_ns)
 
     def _order_thru(self) -> None:
         stage = self._stage
         settings = stage.settings
-        stage.out.append(
-            Record(Kind.THRU, int(settings.thru), settings.thru_channel - 1, t_ns=stage.now_ns)
-        )
+        stage.out.append(Record(Kind.THRU, int(settings.thru), settings.thru_channel - 1, t_ns=stage.now_ns))
 
     def _order_offset(self) -> None:
         stage = self._stage

@@ -79,7 +79,7 @@ class MusicalTime:
         if self.grid is None:
             return UNKNOWN_TICK_IN_BEAT, UNKNOWN_BEAT_IN_BAR
         beat, tick_in_beat = divmod(tick - self.grid[0], TICKS_PER_BEAT)
-        return tick_in_beat, min(beat % self.grid[2], MAX_BEATS_IN_BAR)
+        return tick_in_beat, min(beat % self.grid[2], MAX_BEATS_IN_BAR - 1)
 
     def next_on_grid(self, tick: int, step: int) -> int:
         """The first tick from ``tick`` on that is a whole number of steps from a downbeat."""

@@ -41,9 +41,7 @@ ACTIONS = (
 
 #: What Antiphon says.
 REPLIES = (
-    Address(
-        "<parameter>", "value", "a parameter as it is now, to subscribers when it changes, and to who asks"
-    ),
+    Address("<parameter>", "value", "a parameter as it is now, to subscribers when it changes, and to who asks"),
     Address("metrics/<counter>", "value", "a counter, when `/antiphon/status` asks"),
     Address("error", "text", "to the sender: what was not allowed, and what is"),
 )

@@ -35,8 +35,7 @@ def bind_osc(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_DGRAM)
     except OSError as error:
         raise ControlError(
-            f"osc: there is no host {host!r} ({error.strerror}); "
-            f"give --osc {DEFAULT_HOST}:{port} or --osc off"
+            f"osc: there is no host {host!r} ({error.strerror}); give --osc {DEFAULT_HOST}:{port} or --osc off"
         ) from None
     try:
         bound.bind(where)  # no SO_REUSEADDR: two would share the port and each hear half

@@ -144,7 +144,7 @@ class Performer:
         else:
             self._running_status[port] = status
         command = status & 0xF0
-        if length != (2 if command in (PROGRAM, PRESSURE) else 3) or data_1 > 127 or data_2 > 127:  # noqa: PLR1714
+        if length != (2 if command in (PROGRAM, PRESSURE) else 3) or data_1 > 127 or data_2 > 127:
             return [Malformed(record.t_ns)]
         channel = status & 0x0F
         if command == NOTE_ON and data_2:

@@ -7,9 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT, VELOCITY_LEVELS, VELOCITY_STEP
+from numpy.typing import NDArray
 
 #: Onsets closer than this are one chord.
 CHORD_NS = 45_000_000

@@ -31,7 +31,7 @@ class Plan:
 
     def __init__(self, stage: Stage, density: Density) -> None:
         self._stage = stage
-        self._density = density
+        self.density = density
         self.ahead: list[OwnNote] = []  # not handed over; imagined ones until they pass
         self.out: list[OwnNote] = []  # handed over (or held back by mute) and not long over
 
@@ -42,12 +42,12 @@ class Plan:
         last = self._stage.window.last_tick
         if last is None:
             return 0, 0
-        least = min(MAX_TICKS, max(0, earliest - last))
+        least = max(0, earliest - last)  # beyond what a gap can say: "four beats or more", by so much
         greatest = MAX_TICKS if latest is None else min(MAX_TICKS, latest - last)
         return least, max(least, greatest)
 
     def draw(self, constraints: Constraints, earliest: int) -> tuple[Draw, int]:
-        """Draw the next note and tell its tick: ``earliest`` where the gap is beyond what a gap can say."""
+        """Draw the next note and tell its tick."""
         last = self._stage.window.last_tick
         draw = self._stage.sample(constraints)
         return draw, earliest if last is None else max(earliest, last + draw.gap)
@@ -61,7 +61,7 @@ class Plan:
         own = self._stage.own_note(draw, tick, max(off_tick, tick + 1), imagined)
         self.ahead.append(own)
         if not imagined:
-            self._density.add(tick)
+            self.density.add(tick)
             self._stage.counts.planned += 1
         return own
 
@@ -125,13 +125,17 @@ class Plan:
                 return own.held.tick + _IMAGINED_GRACE_TICKS
         return None
 
+    def handed_over_from(self, tick: int) -> bool:
+        """Whether any note from a tick on was handed over."""
+        return any(own.held is not None and own.held.tick >= tick for own in self.out)
+
     # ---- taking back ------------------------------------------------------------------------------------------
 
     def drop(self) -> None:
         """Forget every note that was not handed over."""
         for own in reversed(self.ahead):
             if own.held is not None and not own.imagined:
-                self._density.forget_from(own.held.tick)
+                self.density.forget_from(own.held.tick)
             self._stage.forget(own)
         self.ahead = []
 

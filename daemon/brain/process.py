@@ -171,9 +171,7 @@ def _begun(path: Path) -> bool:
         return file.read(1) not in (b"", b"\0")
 
 
-def run_brain(
-    player: socket.socket, folder: SessionFolder, load: Callable[[str, str], Any], screen: Screen
-) -> int:
+def run_brain(player: socket.socket, folder: SessionFolder, load: Callable[[str, str], Any], screen: Screen) -> int:
     """Run the brain of a session until the player is gone; give the exit status.
 
     Args:

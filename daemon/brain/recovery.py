@@ -36,9 +36,7 @@ class _Past:
         return Record(kind, self.part, self.pitch, self.velocity, self.id, self.onset_ns, self.end_ns)
 
 
-def resume_records(
-    folder: Path, generator: Generator, settings: Settings, seed: int
-) -> tuple[Engine, list[Record]]:
+def resume_records(folder: Path, generator: Generator, settings: Settings, seed: int) -> tuple[Engine, list[Record]]:
     """Give an engine for a session's folder, and the records that open its part of the log."""
     log = list(read_journal(folder, "engine"))
     if not any(record.kind == Kind.START for record in log):
@@ -60,9 +58,7 @@ def resume_records(
 _NAMES_A_NOTE = (Kind.SAMPLED, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
 
 
-def context_records(
-    wire: Iterable[Record], log: Iterable[Record], settings: Settings, now_ns: int
-) -> list[Record]:
+def context_records(wire: Iterable[Record], log: Iterable[Record], settings: Settings, now_ns: int) -> list[Record]:
     """Give the notes that a new engine starts from, oldest first: as many as a window may hold.
 
     A note still held ends at ``now_ns``: the new engine's performer does not know of it, and would not hear its end.

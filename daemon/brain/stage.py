@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-
 from antiphon.daemon.brain.constraints import Palette
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.metrics import Counts
 from antiphon.daemon.brain.musical_time import MusicalTime
-from antiphon.daemon.brain.performer import UNMAPPED, PlayedNote
+from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote
 from antiphon.daemon.brain.window import Window
 from antiphon.daemon.messages import ALL_NOTES, Kind, Mark, Record
 from antiphon.daemon.settings import Settings
@@ -71,7 +71,8 @@ class _Known(NamedTuple):
 class Stage:
     """Everything that modes share. See the module's text."""
 
-    def __init__(self, generator: Generator, settings: Settings, seed: int) -> None:
+    def __init__(self, generator: Generator, settings: Settings, seed: int, channel_parts: Mapping[int, int]) -> None:
+        self._channel_parts = dict(channel_parts)
         self.generator = generator
         self.settings = settings
         self.counts = Counts()
@@ -86,6 +87,7 @@ class Stage:
         self.time = MusicalTime(t_ns, self.settings)
         self.window = Window(self.generator, *self._window_sizes())
         self.palette = Palette(self.settings, None)
+        self.performer = Performer(self._channel_parts, self.settings.trigger_cc)
         self.ledger: dict[int, OwnNote] = {}
         self._since_key = 0
         self.reseed(seed)
@@ -100,6 +102,7 @@ class Stage:
         """Take a new snapshot of the settings."""
         self.settings = settings
         self.palette = Palette(settings, self.palette.heard)
+        self.performer.trigger_cc = settings.trigger_cc
         self.window.resize(*self._window_sizes())
         self.time.select(settings, self.now_ns)
 
@@ -112,6 +115,11 @@ class Stage:
         if name == "auto":
             name = "lead" if self.settings.mode == "accompany" else "piano"
         return int(Part[name.upper()])
+
+    @property
+    def performer_parts(self) -> frozenset[int]:
+        """Every part that the performer may play."""
+        return frozenset((self.performer_part, *self._channel_parts.values()))
 
     def hear(self, note: PlayedNote, t_ns: int) -> HeldNote:
         """Take a note of the performer's into the window."""
@@ -127,9 +135,7 @@ class Stage:
         if note.held is not None:
             self.window.end(note.held, self.time.tick_at(t_ns))
 
-    def held_note(
-        self, tick: int, part: int, pitch: int, velocity: int, off_tick: float = math.inf
-    ) -> HeldNote:
+    def held_note(self, tick: int, part: int, pitch: int, velocity: int, off_tick: float = math.inf) -> HeldNote:
         """Make a window's note, placed in beat and bar."""
         tick_in_beat, beat_in_bar = self.time.place(tick)
         return HeldNote(tick, part, pitch, velocity, tick_in_beat, beat_in_bar, off_tick)
@@ -169,9 +175,7 @@ class Stage:
         """Make a drawn note, and take it into the window."""
         held = self.held_note(tick, draw.part, draw.pitch, draw.velocity, off_tick)
         self.window.insert(held)
-        return OwnNote(
-            _CHANNELS[draw.part], draw.pitch, draw.velocity, held, draw.duration, draw.log_prob, imagined
-        )
+        return OwnNote(_CHANNELS[draw.part], draw.pitch, draw.velocity, held, draw.duration, draw.log_prob, imagined)
 
     def play(self, own: OwnNote, onset_ns: int, end_ns: int) -> None:
         """Hand a note to the player. ``end_ns`` 0: it sounds until `end`."""
@@ -181,20 +185,16 @@ class Stage:
         settings, held = self.settings, own.held
         velocity = min(127, max(1, round(own.velocity * settings.velocity)))
         self.out.append(
-            Record(
-                Kind.NOTE, own.channel, own.pitch, velocity, own.id, onset_ns, end_ns, settings.tolerance * 1e6
-            )
+            Record(Kind.NOTE, own.channel, own.pitch, velocity, own.id, onset_ns, end_ns, settings.tolerance * 1e6)
         )
         if held is None:
             return
         self.out.append(
-            Record(
-                Kind.SAMPLED, held.part, own.pitch, own.velocity, own.id, held.tick, own.duration, own.log_prob
-            )
+            Record(Kind.SAMPLED, held.part, own.pitch, own.velocity, own.id, held.tick, own.duration, own.log_prob)
         )
         self.counts.generated += 1
         self._since_key += 1
-        self._known[own.id] = _Known(held.part, own.pitch, own.velocity)
+        self._known[own.id] = _Known(held.part, own.pitch, velocity)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 

@@ -24,9 +24,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one plain line like all others."""
 
     def __init__(self, command: str, description: str, epilog: str | None = None) -> None:
-        super().__init__(
-            prog=f"antiphon {command}", description=description, epilog=epilog, allow_abbrev=False
-        )
+        super().__init__(prog=f"antiphon {command}", description=description, epilog=epilog, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`."""
@@ -69,21 +67,15 @@ def _add_option(group: argparse._ArgumentGroup, entry: Option) -> None:
     text = entry.doc.replace("%", "%%")
     if entry.kind == "choice":
         text += f": {entry.allowed}"
-    if entry.default not in (None, (), False):
+    if entry.default:
         text += f" (default {entry.default})"
     if entry.kind == "switch":
         group.add_argument(
             flag(entry.name), dest=f"option_{entry.name}", action=argparse.BooleanOptionalAction, help=text
         )
         return
-    action = "append" if entry.kind == "texts" else "store"
-    group.add_argument(
-        flag(entry.name),
-        dest=f"option_{entry.name}",
-        action=action,
-        metavar=entry.metavar or "NAME",
-        help=text,
-    )
+    metavar = entry.metavar or "NAME"
+    group.add_argument(flag(entry.name), dest=f"option_{entry.name}", metavar=metavar, help=text)
 
 
 def read_config(args: argparse.Namespace) -> Config:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from antiphon.daemon.commands.flags import Parser
-from antiphon.daemon.commands.which_take import add_takes_dir, takes_dir
+from antiphon.daemon.commands.flags import Parser, add_options, read_config
+from antiphon.daemon.commands.which_take import folder_of
 
 
 def main(argv: list[str]) -> int:
     """Make the take of every session that ended without one."""
     parser = Parser("recover", "Make the take of every session that ended without one.")
     parser.add_argument("--quiet", action="store_true", help="say nothing where there is nothing to recover")
-    add_takes_dir(parser)
+    add_options(parser, ("takes",))
     args = parser.parse_args(argv)
-    folder = takes_dir(args)
+    folder = folder_of(read_config(args))
     from antiphon.daemon.recover import recover  # noqa: PLC0415
     from antiphon.export.take_midi import midi_bytes  # noqa: PLC0415  imports mido
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from antiphon.daemon.commands.flags import Parser
-from antiphon.daemon.commands.which_take import TAKE_HELP, add_takes_dir, find_midi, takes_dir
+from antiphon.daemon.commands.flags import Parser, add_options, read_config
+from antiphon.daemon.commands.which_take import TAKE_HELP, find_midi, folder_of
 
 
 def main(argv: list[str]) -> int:
@@ -13,9 +13,9 @@ def main(argv: list[str]) -> int:
     parser = Parser("render", "Make a WAV and a piano-roll picture of a take, beside it.")
     parser.add_argument("take", metavar="TAKE", help=TAKE_HELP)
     parser.add_argument("--to", type=Path, metavar="DIR", help="folder to put them in instead")
-    add_takes_dir(parser)
+    add_options(parser, ("takes",))
     args = parser.parse_args(argv)
-    midi = find_midi(args.take, takes_dir(args))
+    midi = find_midi(args.take, folder_of(read_config(args)))
     from antiphon.export.take_render import render_take  # noqa: PLC0415  imports numpy, symusic and pillow
 
     for path in render_take(midi, args.to):

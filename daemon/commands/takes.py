@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 
-from antiphon.daemon.commands.flags import Parser
-from antiphon.daemon.commands.which_take import add_takes_dir, takes_dir
+from antiphon.daemon.commands.flags import Parser, add_options, read_config
+from antiphon.daemon.commands.which_take import folder_of
 from antiphon.daemon.session import TAKE_FACTS, TAKE_MIDI, SessionFolder, list_sessions
 
 
 def main(argv: list[str]) -> int:
     """List the takes, oldest first."""
     parser = Parser("takes", "List the takes, oldest first.")
-    add_takes_dir(parser)
-    folder = takes_dir(parser.parse_args(argv))
+    add_options(parser, ("takes",))
+    folder = folder_of(read_config(parser.parse_args(argv)))
     sessions = list_sessions(folder)
     for session in sessions:
         print(f"{session.name}  {_told(session)}")
-    print(
-        f"{len(sessions)} in {folder}" if sessions else f"no take in {folder} yet; play with `antiphon jam`"
-    )
+    print(f"{len(sessions)} in {folder}" if sessions else f"no take in {folder} yet; play with `antiphon jam`")
     return 0
 
 

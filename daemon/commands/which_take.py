@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from antiphon.daemon.commands.flags import add_options, read_config
+from antiphon.daemon.config import Config
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.session import TAKE_MIDI, SessionFolder, default_takes_dir, list_sessions
 
 TAKE_HELP = "a session's name, `last`, its folder, or a MIDI file"
 
 
-def add_takes_dir(parser: argparse.ArgumentParser) -> None:
-    """Add ``--takes`` and ``--config``."""
-    add_options(parser, ("takes",))
-
-
-def takes_dir(args: argparse.Namespace) -> Path:
-    """Give the folder that takes lie in, from the flags, the configuration file or by default.
-
-    Raises:
-        ConfigError: the configuration file is not right.
-    """
-    chosen = read_config(args).options["takes"]
+def folder_of(config: Config) -> Path:
+    """Give the folder that takes lie in."""
+    chosen = config.options["takes"]
     return default_takes_dir() if chosen is None else Path(chosen)
 
 
@@ -54,8 +44,6 @@ def find_midi(name: str, folder: Path) -> Path:
         return Path(name)
     session = find_session(name, folder)
     if not session.has_take:
-        remedy = (
-            "end it first" if session.is_running else f"run: antiphon recover --takes {session.path.parent}"
-        )
+        remedy = "end it first" if session.is_running else f"run: antiphon recover --takes {session.path.parent}"
         raise TakeError(f"{session.name} has no {TAKE_MIDI} yet; {remedy}")
     return session.path / TAKE_MIDI

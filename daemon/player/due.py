@@ -40,9 +40,7 @@ def moved(record: Record, offset_ns: int) -> Record:
     if not offset_ns:
         return record
     end = record.u_ns + offset_ns if record.u_ns else 0
-    return record._replace(
-        t_ns=record.t_ns + offset_ns, u_ns=end, value=record.value + max(0, -offset_ns)
-    )
+    return record._replace(t_ns=record.t_ns + offset_ns, u_ns=end, value=record.value + max(0, -offset_ns))
 
 
 class DueQueue:
@@ -116,6 +114,14 @@ class DueQueue:
         """Forget every unsent note, and give them in the order of their time. Messages stay."""
         notes = sorted(self._unsent.values(), key=lambda note: note.t_ns)
         self._unsent.clear()
+        return notes
+
+    def clear(self) -> list[Record]:
+        """Forget everything but the ends of sounding notes, and give the unsent notes."""
+        notes = self.cancel_all()
+        self._heap = [entry for entry in self._heap if entry.record.kind == Kind.END]
+        heapq.heapify(self._heap)
+        self._messages = 0
         return notes
 
     def end_of(self, note_id: int) -> int:

@@ -110,9 +110,7 @@ class FilePorts:
         self._on_message = on_message
         self._on_over = on_over
         if self._behind is not None:
-            self._behind.open(
-                lambda t_ns, port, message: on_message(t_ns, port + 1, message), lambda: None
-            )
+            self._behind.open(lambda t_ns, port, message: on_message(t_ns, port + 1, message), lambda: None)
 
     def begin(self) -> None:
         """Start the performance now. Idempotent."""
@@ -126,10 +124,7 @@ class FilePorts:
         """Look at the ports behind it."""
         if self._behind is None:
             return []
-        return [
-            change if change.output else change._replace(index=change.index + 1)
-            for change in self._behind.check()
-        ]
+        return [change if change.output else change._replace(index=change.index + 1) for change in self._behind.check()]
 
     def send(self, message: bytes) -> None:
         """Send to the ports behind it, or nowhere."""

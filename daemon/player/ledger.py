@@ -115,11 +115,11 @@ class Ledger:
         sources = [source for source in self._sources if port is None or source[0] == port]
         return [message for source in sources for message in self.end_thru(source)]
 
-    def release_pedals(self) -> list[bytes]:
-        """Lift every pedal that was sent down."""
-        messages = [bytes((0xB0 | channel, controller, 0)) for channel, controller in sorted(self._pedals)]
-        self._pedals.clear()
-        return messages
+    def release_pedals(self, channel: int | None = None, *, keep: int | None = None) -> list[bytes]:
+        """Lift the pedals that were sent down, on one channel or on all; not on channel ``keep``."""
+        lifted = sorted(pedal for pedal in self._pedals if channel in (None, pedal[0]) and pedal[0] != keep)
+        self._pedals.difference_update(lifted)
+        return [bytes((0xB0 | on, controller, 0)) for on, controller in lifted]
 
     def release(self) -> list[bytes]:
         """End everything that sounds, of both parties. Ids to report are in `sounding` before the call."""

@@ -30,9 +30,7 @@ class BrainLink:
         dropped: records that found the backlog full.
     """
 
-    def __init__(
-        self, sock: socket.socket, on_backlog: Callable[[], None], *, backlog: int = BACKLOG_RECORDS
-    ) -> None:
+    def __init__(self, sock: socket.socket, on_backlog: Callable[[], None], *, backlog: int = BACKLOG_RECORDS) -> None:
         """Take over ``sock``.
 
         Args:

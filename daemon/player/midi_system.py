@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import rtmidi
-
 from antiphon.daemon.errors import PortError
 from antiphon.daemon.player.ports import NoMidiSystem
 

@@ -22,7 +22,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import rtmidi
-
 from antiphon.daemon.errors import PortError
 from antiphon.daemon.player.midi_bytes import MidiInput
 from antiphon.daemon.player.midi_system import (
@@ -220,9 +219,7 @@ class RtMidiPorts:
         for full in (*self._synths, *([self._awaited] if self._awaited else [])):
             if full != main_out:
                 index = len(self._outputs)
-                self._outputs.append(
-                    _Output(index, f"{name} synth {index}", full, greeting=self._greeting)
-                )
+                self._outputs.append(_Output(index, f"{name} synth {index}", full, greeting=self._greeting))
 
     def _open_input(self, port: _Input) -> None:
         client = new_input(self._api, self._client(port.name))

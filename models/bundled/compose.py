@@ -55,7 +55,7 @@ PHRASES = (
             (2, ("D3", "A3", "F4")), (2, ("C3", "A3", "F4")),
             (2, ("Bb2", "A3", "F4")), (2, ("A2", "G3", "E4")),
         ),
-        gap_s=4.1,
+        gap_s=4.0,
         hold_beats=1.6,
     ),
     Phrase(
@@ -71,7 +71,7 @@ PHRASES = (
             (1, ("D3", "C4", "F4")), (1, ("Bb2", "D4", "F4")), (1, ("C3", "Bb3", "E4")),
             (1, ("F2", "A3", "F4")),
         ),
-        gap_s=4.1,
+        gap_s=4.0,
         hold_beats=1.7,
     ),
     Phrase(
@@ -89,7 +89,7 @@ PHRASES = (
             (2, ("F2", "E3", "A3")), (2, ("Bb2", "D3", "A3")),
             (1, ("E2", "D3", "G3")), (1, ("A2", "C#3", "G3")),
         ),
-        gap_s=4.1,
+        gap_s=4.0,
         hold_beats=1.5,
     ),
     Phrase(
@@ -105,7 +105,7 @@ PHRASES = (
             (1, ("A2", "F3", "D4")), (1, ("A2", "E3", "C#4")), (1, ("D2", "A2", "F3", "D4", "A4")),
         ),
         gap_s=0.0,
-        hold_beats=4.2,
+        hold_beats=3.8,
     ),
 )  # fmt: skip
 
@@ -135,7 +135,7 @@ def play() -> tuple[list[Sound], list[tuple[float, int]]]:
     hand = random.Random(_SEED)
     sounds: list[Sound] = []
     pedal: list[tuple[float, int]] = []
-    start_s = 0.4
+    start_s = 0.3
     for phrase in PHRASES:
         end_s = _play_phrase(phrase, start_s, hand, sounds, pedal)
         start_s = end_s + phrase.gap_s

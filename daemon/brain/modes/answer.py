@@ -33,7 +33,11 @@ class Answer(Mode):
         self._phrase = Phrase()
         self._last_phrase = Phrase()
         self._soloist = Soloist(stage)
-        self._silent = True  # nothing held, no pedal down
+
+    @property
+    def turn(self) -> str:
+        """See `Mode`."""
+        return "playing" if self._soloist.playing else "listening"
 
     def struck(self, note: PlayedNote, t_ns: int) -> None:
         """Yield, and listen."""
@@ -41,7 +45,6 @@ class Answer(Mode):
         self.stage.hear(note, t_ns)
         self._pace.struck(t_ns)
         self._phrase.struck(note.pitch, note.velocity, t_ns)
-        self._silent = False
 
     def released(self, note: PlayedNote, t_ns: int, silenced: bool) -> None:
         """Listen for the end of the phrase; what a stop ended was no phrase."""
@@ -51,17 +54,17 @@ class Answer(Mode):
             return
         self._phrase.active(t_ns)
 
-    def pedalled(self, t_ns: int, silent: bool) -> None:
+    def pedalled(self, t_ns: int) -> None:
         """A pedal that comes up is where silence begins."""
-        if silent and not self._silent:
-            self._phrase.active(t_ns)
-        self._silent = silent
+        self._phrase.active(t_ns)
 
     def trigger(self, t_ns: int) -> None:
         """Answer now; or stop answering."""
         if self._soloist.playing:
             self._yield(t_ns)
         else:
+            if not self.stage.performer.silent:
+                self._phrase.active(t_ns)  # what is held sounds until now
             self._answer(t_ns)
 
     def hush(self, t_ns: int) -> None:
@@ -87,7 +90,7 @@ class Answer(Mode):
 
     def _over_ns(self) -> int | None:
         """When the phrase is over if nothing more comes; None while something is held, or nothing began."""
-        if self._soloist.playing or not self._phrase or not self._silent:
+        if self._soloist.playing or not self._phrase or not self.stage.performer.silent:
             return None
         return self._phrase.last_activity_ns + self._pace.silence_ns(self.stage.settings.patience)
 

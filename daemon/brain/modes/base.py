@@ -12,6 +12,11 @@ class Mode:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
 
+    @property
+    def turn(self) -> str:
+        """Whose turn it is, in a word for people."""
+        return "listening"
+
     def enter(self, t_ns: int) -> None:
         """Become the mode in use."""
 
@@ -23,14 +28,17 @@ class Mode:
         """A note of the performer's ended (``silenced``: by a stop or reset, which is no phrasing)."""
         self.stage.hear_end(note, t_ns)
 
-    def pedalled(self, t_ns: int, silent: bool) -> None:
-        """A controller moved; ``silent``: nothing is held now."""
+    def pedalled(self, t_ns: int) -> None:
+        """A pedal moved."""
 
     def trigger(self, t_ns: int) -> None:
         """The performer gave the sign."""
 
     def hush(self, t_ns: int) -> None:
         """Everything is being ended (panic, stop, mode change): plan nothing, forget what is planned."""
+
+    def rest(self, t_ns: int) -> None:
+        """After `hush`: play nothing until there is a new reason to (a panic must stay silent)."""
 
     def changed(self, t_ns: int) -> None:
         """A setting changed: what is not yet handed over should be planned anew."""

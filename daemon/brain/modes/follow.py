@@ -17,6 +17,11 @@ class Follow(Mode):
         super().__init__(stage)
         self._replies: dict[PlayedNote, OwnNote] = {}  # to notes that have not ended
 
+    @property
+    def turn(self) -> str:
+        """See `Mode`."""
+        return "following"
+
     def struck(self, note: PlayedNote, t_ns: int) -> None:
         """Reply at once."""
         stage = self.stage

@@ -22,7 +22,7 @@ _LONGEST_REST = 2 * TICKS_PER_BEAT
 #: The last note may ring on after the end (ticks).
 _RING = TICKS_PER_BEAT // 2
 #: A pitch that sounds already is this much less likely to be struck again (logits).
-_RESTRIKE = -2.0
+RESTRIKE = -2.0
 
 
 class Soloist:
@@ -31,6 +31,7 @@ class Soloist:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self.playing = False
+        self._plan = Plan(stage, Density(0))
         self._begin(0, None, None)
 
     def start(self, first_tick: int, end_tick: int | None, manner: Manner | None) -> None:
@@ -53,7 +54,7 @@ class Soloist:
         if self.playing:
             self._plan.drop()
             self._drawn_out = False
-            self._begun = bool(self._plan.out)
+            self._begun = self._plan.handed_over_from(self._first_tick)
 
     def wake(self, t_ns: int) -> bool:
         """Draw and hand over. True where the generator was at work."""
@@ -84,8 +85,7 @@ class Soloist:
 
     def _begin(self, first_tick: int, end_tick: int | None, manner: Manner | None) -> None:
         self._first_tick, self._end_tick, self._manner = first_tick, end_tick, manner
-        self._density = Density(first_tick)
-        self._plan = Plan(self._stage, self._density)
+        self._plan.density = Density(first_tick)
         self._drawn_out = False  # the next note would be beyond the end
         self._begun = False
         self._pitch_bias: Bias | None = None
@@ -130,7 +130,7 @@ class Soloist:
         sounding = [own.held for own in plan.sounding(here, voice) if own.held is not None]
         if len(sounding) >= POLYPHONY[Part(voice)]:  # wait until a hand is free
             free = min(held.off_tick for held in sounding) - (0 if last is None else last)
-            least = min(MAX_TICKS, max(least, 1, round(free)))
+            least = max(least, 1, round(free))
         struck_here = {held.pitch for held in sounding if held.tick == here}
         for _attempt in range(2):
             constraints = stage.palette.constraints(
@@ -155,7 +155,7 @@ class Soloist:
         density = self._stage.settings.density
         if density <= 0.0 and self._manner is not None:
             density = self._manner.onsets_a_beat
-        return self._density.steer(tick, density).gap_bias
+        return self._plan.density.steer(tick, density).gap_bias
 
     def _pitches(self, sounding: set[int]) -> dict[int, Bias]:
         palette = self._stage.palette
@@ -166,7 +166,7 @@ class Soloist:
             bias = bias + self._pitch_bias
         if sounding:
             bias = bias.copy() if self._pitch_bias is None else bias
-            bias[list(sounding)] += _RESTRIKE
+            bias[list(sounding)] += RESTRIKE
         return {palette.voice: bias}
 
     def _longest(self, tick: int) -> int:

@@ -26,6 +26,11 @@ class TakeOver(Mode):
         self._phrase = Phrase()
         self._soloist = Soloist(stage)
 
+    @property
+    def turn(self) -> str:
+        """See `Mode`."""
+        return "playing" if self._soloist.playing else "listening"
+
     def struck(self, note: PlayedNote, t_ns: int) -> None:
         """Give way, and listen."""
         self._give_way(t_ns)

@@ -1,0 +1,196 @@
+"""Accompany: play the chosen parts along with the performer, planned ahead on the clock's beat.
+
+The plan runs `lookahead` beats ahead of now, the performer's own part imagined in it. When they play, what was
+not handed over is dropped, their note taken in at its place, and the tail planned anew.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from antiphon.daemon.brain.constraints import Bias, only_parts
+from antiphon.daemon.brain.density import Density
+from antiphon.daemon.brain.modes.base import Mode
+from antiphon.daemon.brain.modes.soloist import DRAWS_A_WAKE, READY_NS, RESTRIKE
+from antiphon.daemon.brain.musical_time import WAKE_LATE_NS
+from antiphon.daemon.brain.performer import PlayedNote
+from antiphon.daemon.brain.plan import POLYPHONY, Plan
+from antiphon.daemon.brain.stage import OwnNote, Stage
+from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT
+from antiphon.models.parts import Part
+
+#: An accompaniment does not stop because the performer listens: below the first it is steered to be denser,
+#: below the second the next onset comes within half a beat (onsets a beat, over two bars).
+_STEER_BELOW, _FLOOR = 2.6, 2.2
+_HALF_BEAT = TICKS_PER_BEAT // 2
+#: Logits taken from the performer's imagined part when Antiphon plays nothing at all.
+_LESS_IMAGINED = 6.0
+#: A chosen part that rests for longer than this (beats) becomes likelier, by this a beat, up to this (logits).
+_REST_BEATS, _MISSED_A_BEAT, _MOST_MISSED = 4.0, 0.75, 6.0
+#: Notes struck together by everyone: no more than two hands and a band can.
+_MOST_TOGETHER = 14
+
+
+class Accompany(Mode):
+    """See the module's text."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._plan = Plan(stage, Density(0))
+        self._epoch = -1  # of the musical time that the plan is for
+        self._resting = False  # since a panic
+
+    @property
+    def turn(self) -> str:
+        """See `Mode`."""
+        return "waiting" if self._waiting else "playing"
+
+    def struck(self, note: PlayedNote, t_ns: int) -> None:
+        """Take the note in where it falls, and plan the tail anew."""
+        self._resting = False
+        self._plan.drop()
+        self.stage.hear(note, t_ns)
+
+    def trigger(self, t_ns: int) -> None:
+        """Come in again."""
+        self._resting = False
+
+    def hush(self, t_ns: int) -> None:
+        """Plan anew from here."""
+        self._plan.clear()
+        self._epoch = -1
+
+    def rest(self, t_ns: int) -> None:
+        """Wait for the performer, the trigger or the clock to start."""
+        self._resting = True
+        self._epoch = self.stage.time.epoch
+
+    def changed(self, t_ns: int) -> None:
+        """Plan anew with the new settings."""
+        self._plan.drop()
+
+    def wake(self, t_ns: int) -> bool:
+        """Draw and hand over. True where the generator was at work."""
+        time, plan = self.stage.time, self._plan
+        self._notice_clock(t_ns)
+        if self._waiting:
+            return False
+        now = time.position(t_ns)
+        plan.pass_imagined(now)
+        draws = 0
+        while draws < DRAWS_A_WAKE and self._wants_more(now):
+            self._draw(t_ns)
+            draws += 1
+        plan.commit(now + self._commit_ticks, t_ns)
+        return draws > 0
+
+    def next_wake_ns(self, now_ns: int) -> int | None:
+        """When there is more to draw, to hand over, or to see not played."""
+        time, plan = self.stage.time, self._plan
+        if not time.running or (self._resting and time.epoch == self._epoch):
+            return None
+        if time.epoch != self._epoch or self._wants_more(time.position(now_ns)):
+            return now_ns
+        ticks = [self._head() - self._lookahead_ticks]
+        played = next((own.held.tick for own in plan.ahead if own.held and not own.imagined), None)
+        if played is not None:
+            ticks.append(played - self._commit_ticks)
+        passed = plan.imagined_passes_at()
+        if passed is not None:
+            ticks.append(passed)
+        return time.time_of(min(ticks)) + WAKE_LATE_NS
+
+    @property
+    def _waiting(self) -> bool:
+        return self._resting or not self.stage.time.running
+
+    @property
+    def _commit_ticks(self) -> float:
+        return self.stage.settings.commit * TICKS_PER_BEAT
+
+    @property
+    def _lookahead_ticks(self) -> float:
+        settings = self.stage.settings
+        return max(settings.lookahead, settings.commit + 0.5) * TICKS_PER_BEAT
+
+    def _head(self) -> int:
+        """How far everything is planned: no less than the first tick there is to play."""
+        last = self.stage.window.last_tick
+        first = self.stage.time.beat_zero_tick
+        return first if last is None else max(first, last)
+
+    def _wants_more(self, now: float) -> bool:
+        return self._head() <= now + self._lookahead_ticks
+
+    def _notice_clock(self, t_ns: int) -> None:
+        """Begin a new plan where the clock started, jumped or was swapped."""
+        time = self.stage.time
+        if time.epoch == self._epoch:
+            return
+        self._epoch = time.epoch
+        self._resting = False
+        self._plan.clear()
+        start = max(time.beat_zero_tick, math.ceil(time.position(t_ns)))
+        self._plan.density = Density(start)
+
+    def _draw(self, t_ns: int) -> None:
+        """Draw one note: Antiphon's, or one of the performer's that may or may not come."""
+        stage, plan = self.stage, self._plan
+        time, last = stage.time, stage.window.last_tick
+        earliest = max(math.ceil(time.position(t_ns + READY_NS)), time.beat_zero_tick)
+        if last is None or earliest - last >= MAX_TICKS:  # further than a gap can tell: on the beat then
+            earliest = time.next_on_grid(earliest, _HALF_BEAT)
+        here = earliest if last is None else max(last, earliest)
+        density = plan.density
+        wanted = stage.settings.density
+        steering = density.steer(here, wanted or _STEER_BELOW, floor_only=not wanted)
+        sparse = not wanted and steering.gap_bias is not None and density.rate(here) < _FLOOR
+        latest = max(here, time.next_on_grid(earliest, _HALF_BEAT), (last or here) + _HALF_BEAT)
+        least, greatest = plan.gaps(earliest, latest if sparse else None)
+        own = [int(Part[name.upper()]) for name in stage.settings.parts]
+        sounding = {part: plan.sounding(here, part) for part in own}
+        if sum(note.tick == here for note in stage.window.notes[-_MOST_TOGETHER:]) >= _MOST_TOGETHER:
+            least = max(least, 1)
+        part_bias = self._part_bias(here, sounding, steering.pressure, sparse)
+        pitch = self._pitches(sounding)
+        for _attempt in range(2):
+            constraints = stage.palette.constraints(
+                part_bias=part_bias, min_gap=least, max_gap=max(least, greatest), gap_bias=steering.gap_bias,
+                pitch=pitch,
+            )  # fmt: skip
+            draw, tick = plan.draw(constraints, earliest)
+            if tick > here or not _struck(sounding.get(draw.part, ()), draw.pitch, here):
+                break
+            least = max(1, least)  # this very note is there already: then a later one
+        plan.add(draw, tick, tick + draw.duration, imagined=draw.part not in own)
+
+    def _part_bias(self, tick: int, sounding: dict[int, list[OwnNote]], pressure: float, sparse: bool) -> Bias:
+        """Only the chosen parts and the performer's; what has rested long is missed."""
+        performers = self.stage.performer_parts - sounding.keys()
+        bias = only_parts(sounding.keys() | performers)
+        for part in performers:
+            bias[part] = -np.inf if sparse else -_LESS_IMAGINED * pressure
+        free = [part for part in sounding if len(sounding[part]) < POLYPHONY[Part(part)]]
+        for part in sounding:
+            if part not in free and free:
+                bias[part] = -np.inf
+        start = self._plan.density.start_tick
+        last_tick = {note.part: note.tick for note in self.stage.window.notes[-96:]}
+        for part in free:
+            rested = (tick - max(start, last_tick.get(part, start))) / TICKS_PER_BEAT
+            bias[part] += min(_MOST_MISSED, max(0.0, rested - _REST_BEATS) * _MISSED_A_BEAT)
+        return bias
+
+    def _pitches(self, sounding: dict[int, list[OwnNote]]) -> dict[int, Bias]:
+        """What sounds already is not soon struck again; drums are struck as they like."""
+        pitch = dict(self.stage.palette.pitch)
+        for part, notes in sounding.items():
+            if notes and part != Part.DRUMS:
+                pitch[part] = pitch[part].copy()
+                pitch[part][[note.pitch for note in notes]] += RESTRIKE
+        return pitch
+
+
+def _struck(notes: list[OwnNote] | tuple[()], pitch: int, tick: int) -> bool:
+    return any(note.pitch == pitch and note.held is not None and note.held.tick == tick for note in notes)

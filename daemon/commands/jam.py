@@ -1,0 +1,196 @@
+"""``antiphon jam``: this process becomes the player, so nothing heavy is imported before its ports are open."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from antiphon.daemon.brain.osc_socket import bind_osc, parse_osc_address
+from antiphon.daemon.commands.flags import Parser, UsageError, add_options, add_settings, read_config
+from antiphon.daemon.commands.which_take import folder_of
+from antiphon.daemon.config import Config
+from antiphon.daemon.session import SessionFolder
+from antiphon.models.errors import AntiphonError
+from antiphon.models.model_files import find_model
+
+#: There is no MIDI system; told apart from other mistakes, so that a script may do without.
+NO_MIDI = 3
+_NS_PER_MS = 1_000_000
+
+
+def main(argv: list[str]) -> int:
+    """Play one session, and leave its take."""
+    config, performer, fast, or_bundled = _read(argv)
+    _check(config)
+    if fast:
+        assert performer is not None
+        from antiphon.daemon.commands.fast import play_fast  # noqa: PLC0415  the brain, in this process
+
+        return play_fast(config, performer)
+    # rtmidi comes with these two
+    from antiphon.daemon.player.midi_system import choose_api  # noqa: PLC0415
+    from antiphon.daemon.player.ports import NoMidiSystem  # noqa: PLC0415
+
+    ports = True
+    try:
+        choose_api(config.options["api"])
+    except NoMidiSystem as error:
+        ports = False
+        if performer is None and not or_bundled:
+            print(f"antiphon: {error}", file=sys.stderr)
+            return NO_MIDI
+        performer = performer or _bundled()
+        _say(f"{error}. Without ports, {performer.name} plays the performer, in real time", config)
+    return _play(config, performer, ports=ports)
+
+
+def _read(argv: list[str]) -> tuple[Config, Path | None, bool, bool]:
+    parser = Parser("jam", "Open the MIDI ports, listen, and play.")
+    group = parser.add_argument_group("a file for a performer")
+    group.add_argument("--performer", type=Path, metavar="FILE.mid", help="a MIDI file that plays your side")
+    group.add_argument("--fast", action="store_true", help="with --performer: no ports, as fast as it goes")
+    group.add_argument("--or-bundled", action="store_true",
+                       help="where there is no MIDI system, play the performance that comes with it")  # fmt: skip
+    add_options(parser)
+    add_settings(parser)
+    args: argparse.Namespace = parser.parse_args(argv)
+    if args.fast and args.performer is None:
+        raise UsageError("--fast needs a performance: give --performer FILE.mid with it")
+    if args.performer is not None and not args.performer.is_file():
+        raise UsageError(f"--performer: there is no file {args.performer}; give a MIDI file")
+    return read_config(args), args.performer, args.fast, args.or_bundled
+
+
+def _check(config: Config) -> None:
+    """Tell what would go wrong in the brain now, while nothing is open.
+
+    Raises:
+        ModelError: the model is not there or not whole.
+        ControlError: the UDP port that was asked for is in use. Of the default port the brain says so.
+    """
+    find_model(config.options["model"])
+    address = parse_osc_address(config.options["osc"])
+    if address is not None and "osc" in config.given:
+        bind_osc(*address).close()
+
+
+def new_session(config: Config, performer: Path | None, t0_ns: int) -> SessionFolder:
+    """Make a session's folder, with all that the brain needs to know in it.
+
+    Raises:
+        TakeError: the folder cannot be made.
+    """
+    from importlib.metadata import version  # noqa: PLC0415
+
+    options = config.options
+    seed = options["seed"]
+    model = options["model"]
+    return SessionFolder.create(
+        options["takes"],
+        {
+            "version": version("antiphon"),
+            "settings": {name: getattr(config.settings, name) for name in config.settings.__slots__},
+            "seed": int.from_bytes(os.urandom(4), "little") if seed is None else seed,
+            "model": str(Path(model).resolve()) if Path(model).is_dir() else model,
+            "provider": options["provider"],
+            "osc": options["osc"],
+            "quiet": options["quiet"],
+            "ports": {name: options[name] for name in ("api", "in", "out", "connect", "synth")},
+            "performer": None if performer is None else str(performer),
+            "t0_ns": t0_ns,
+        },
+    )
+
+
+def _play(config: Config, performer: Path | None, *, ports: bool) -> int:
+    from antiphon.daemon.player.process import PlayerConfig, run_player  # noqa: PLC0415
+
+    settings, options = config.settings, config.options
+    recovering = _recover_aside(folder_of(config))
+    session = new_session(config, performer, time.perf_counter_ns())
+    player = PlayerConfig(
+        session=session.path, api=options["api"], joined_in=options["in"], joined_out=options["out"],
+        connect=options["connect"], synth=options["synth"], ports=ports, performer=performer,
+        thru_channel=settings.thru_channel - 1 if settings.thru else None,
+        offset_ns=round(settings.offset * _NS_PER_MS), tell=lambda line: _say(line, config),
+    )  # fmt: skip
+    try:
+        result = run_player(player)
+    except AntiphonError:
+        if not _anything_played(session):
+            _discard(session)
+        raise
+    finally:
+        if recovering is not None:
+            recovering.wait()
+    if result.exit_code and not _anything_played(session):
+        _discard(session)
+        return result.exit_code
+    _say(f"sent {result.sent} notes, dropped {result.dropped} as too late", config)
+    if result.unwritten:
+        print(f"antiphon: {result.unwritten} events were not recorded: the disk is full", file=sys.stderr)
+    leave_take(session, render=options["render"] if options["render"] is not None else performer is not None)
+    return result.exit_code
+
+
+def leave_take(session: SessionFolder, *, render: bool) -> None:
+    """Make the take of a session that has ended, and say where it lies.
+
+    Raises:
+        TakeError: the folder cannot be written.
+    """
+    from antiphon.daemon.takes import close_session  # noqa: PLC0415
+    from antiphon.export.take_midi import midi_bytes  # noqa: PLC0415  imports mido
+
+    midi = close_session(session.path, midi_bytes)
+    rendered = []
+    if render:
+        from antiphon.export.take_render import render_take  # noqa: PLC0415  numpy, symusic and pillow
+
+        rendered = render_take(midi)
+    print(f"take: {', '.join(map(str, [midi, *rendered]))}", flush=True)
+
+
+def _bundled() -> Path:
+    from antiphon.models.bundled import bundled_performance  # noqa: PLC0415
+
+    return Path(str(bundled_performance()))
+
+
+def _recover_aside(folder: Path) -> Any:
+    """Start making the takes of earlier sessions that ended badly, in a process of its own; None: there are none.
+
+    Ours has no time for it: ports are to open at once.
+    """
+    from antiphon.daemon.session import sessions_without_take  # noqa: PLC0415
+
+    if not folder.is_dir() or all(session.is_running for session in sessions_without_take(folder)):
+        return None
+    import subprocess  # noqa: PLC0415
+
+    command = [sys.executable, "-m", "antiphon.daemon.cli", "recover", "--quiet", "--takes", str(folder)]
+    own_group = None if sys.platform == "win32" else 0  # Ctrl-C is for the player
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, process_group=own_group)
+
+
+def _anything_played(session: SessionFolder) -> bool:
+    from antiphon.daemon.journal import read_journal  # noqa: PLC0415
+    from antiphon.daemon.messages import Kind  # noqa: PLC0415
+
+    return any(record.kind in (Kind.MIDI_IN, Kind.SENT) for record in read_journal(session.path, "wire"))
+
+
+def _discard(session: SessionFolder) -> None:
+    """Leave no empty session behind one that could not start."""
+    import shutil  # noqa: PLC0415
+
+    shutil.rmtree(session.path, ignore_errors=True)
+
+
+def _say(line: str, config: Config) -> None:
+    if not config.options["quiet"]:
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,323 @@
+"""The player process: holds the ports, sends what is due, keeps the brain alive, and falls silent cleanly.
+
+Threading model: this main loop, and the driver's thread that calls `Wire.on_message` (a performer's file has
+a thread of its own in its place). rtmidi calls Python inside the driver's thread, so the GIL is part of its
+latency: the main loop sleeps in `select` until just before the next deadline and spends the rest in
+``sleep(0)``, which lets the GIL go each time. Signals and other threads wake it through a socket pair. No
+numpy, no onnxruntime, no logging and no printing in here.
+
+Teardown order: due notes cancelled, sounding ones cut, STOP to the brain, the brain leaves (or is killed),
+everything that still sounds (thru) ends, ports, journal, synth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+from antiphon.daemon.journal import SegmentWriter, preallocate
+from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.player.config import PlayerConfig, PlayerResult
+from antiphon.daemon.player.due import DueQueue
+from antiphon.daemon.player.link import BrainLink
+from antiphon.daemon.player.orders import Orders
+from antiphon.daemon.player.ports import Ports
+from antiphon.daemon.player.setup import make_ports, opened_line
+from antiphon.daemon.player.supervisor import Supervisor
+from antiphon.daemon.player.wire import Wire
+
+__all__ = ["PlayerConfig", "PlayerResult", "run_player"]
+
+_NS = 1_000_000_000
+#: `select` wakes late by the kernel's timer slack (50 us) and the scheduler; what is left is spent in sleep(0).
+SPIN_NS = 150_000
+#: The longest the loop sleeps: how soon a hanging brain or a lost cable is seen.
+HOUSEKEEPING_NS = 500_000_000
+#: Cables are looked at when nothing is due for this long, or else after `_PATIENCE_NS` anyway.
+_QUIET_NS = 50_000_000
+_CABLES_NS = 1_000_000_000
+_PATIENCE_NS = 5_000_000_000
+#: The exit status of a brain that has told the user what to mend: starting it again would not help.
+_USER_ERROR = 2
+_SWITCH_S = 0.0001
+_NICE = -10
+
+_clock = time.perf_counter_ns
+
+
+def run_player(config: PlayerConfig, ports: Ports | None = None) -> PlayerResult:
+    """Run one session, until a signal, the end of the performance, or a brain that cannot start.
+
+    Args:
+        config: see `PlayerConfig`.
+        ports: instead of those that the configuration asks for.
+
+    Raises:
+        TakeError: the journal cannot be written.
+        PortError: no MIDI system, no such port.
+        MidiFileError: the performer's file.
+    """
+    preallocate(config.session, "wire", 0)
+    synth = None
+    with SegmentWriter(config.session, "wire") as journal:
+        if ports is None:
+            ports, synth = make_ports(config)
+        try:
+            return _Player(config, ports, journal).run()
+        finally:
+            ports.close()
+            if synth is not None:
+                synth.close()
+
+
+class _Player:
+    """One session's main loop."""
+
+    def __init__(self, config: PlayerConfig, ports: Ports, journal: SegmentWriter) -> None:
+        self._config = config
+        self._ports = ports
+        self._journal = journal
+        self._due = DueQueue()
+        self._wire = Wire(ports, journal, self._due.end_of)
+        self._orders = Orders(self._due, self._wire, journal, config.offset_ns)
+        self._brain = Supervisor(config.brain, config.session, self._poke)
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self._unsent_to_brain = 0
+        self._restart_ns: int | None = None
+        self._over_ns: int | None = None
+        self._stop_by_ns: int | None = None
+        self._signals = 0
+        self._signals_seen = 0
+        self._reason = ""
+        self._exit_code = 0
+        self._finished = False
+        self._housekeeping_ns = 0
+        self._cables_ns = 0
+
+    def run(self) -> PlayerResult:
+        with _realtime(), self._signal_handlers():
+            try:
+                if self._config.thru_channel is not None:
+                    self._wire.set_thru(self._config.thru_channel)
+                self._ports.open(self._wire.on_message, self._performance_over)
+                self._config.tell(opened_line(self._ports.names))
+                self._start_brain(_clock())
+                while not self._finished:
+                    self._turn()
+            finally:
+                self._orders.cancel_all()
+                self._wire.silence(panic=False)
+                self._brain.kill()
+                result = self._result()
+                self._ports.close()
+                self._woken.close()
+                self._waker.close()
+        self._journal.close()
+        return result
+
+    # ---- the loop ----------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Send what is due, look after the brain, wait for whatever is next."""
+        now = _clock()
+        self._orders.send_due(now)
+        if now >= self._housekeeping_ns:
+            self._housekeep(now)
+        if self._signals != self._signals_seen:
+            self._signals_seen = self._signals
+            self._stop("signal", now)
+        if self._over_ns is not None and now >= self._over_ns + round(self._config.tail_s * _NS):
+            self._over_ns = None
+            self._stop("performance", now)
+        if self._restart_ns is not None and now >= self._restart_ns:
+            self._start_brain(now)
+        if self._stop_by_ns is not None and (now >= self._stop_by_ns or self._brain.link is None):
+            self._finished = True
+        if not self._finished:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Sleep until something comes in or the next deadline is there."""
+        due = self._due.next_ns()
+        other = self._next_other_ns()
+        now = _clock()
+        if due is not None and due <= other:
+            left = due - now
+            if left <= SPIN_NS:
+                while _clock() < due:
+                    time.sleep(0)
+                return
+            left -= SPIN_NS
+        else:
+            left = max(0, other - now)
+        link = self._brain.link
+        readers = [self._woken] if link is None else [self._woken, link]
+        writers = [link] if link is not None and link.waiting else []
+        readable, writable, _ = select.select(readers, writers, (), left / _NS)
+        if link is not None:
+            if link in readable:
+                self._hear(link)
+            if link in writable:
+                link.flush()
+        if self._woken in readable:
+            with contextlib.suppress(BlockingIOError):
+                while self._woken.recv(4096):
+                    pass
+
+    def _next_other_ns(self) -> int:
+        """When something else than a note is due."""
+        moments = [self._housekeeping_ns]
+        if self._restart_ns is not None:
+            moments.append(self._restart_ns)
+        if self._stop_by_ns is not None:
+            moments.append(self._stop_by_ns)
+        if self._over_ns is not None:
+            moments.append(self._over_ns + round(self._config.tail_s * _NS))
+        return min(moments)
+
+    def _poke(self) -> None:
+        """Wake the loop. From any thread."""
+        with contextlib.suppress(OSError):  # full: it is about to wake anyway
+            self._waker.send(b"\0")
+
+    def _housekeep(self, now: int) -> None:
+        self._housekeeping_ns = now + HOUSEKEEPING_NS
+        if self._brain.hangs(now):
+            self._brain_lost(now)
+        due = self._due.next_ns()
+        quiet = due is None or due - now > _QUIET_NS
+        if now - self._cables_ns >= (_CABLES_NS if quiet else _PATIENCE_NS):
+            self._cables_ns = now
+            for change in self._ports.check():
+                self._wire.report(Record(Kind.PORT, int(change.back), int(change.output), 0, change.index, _clock()))
+                if not change.output:
+                    self._wire.input_lost(change.index)
+                elif change.back:
+                    # It missed the ends of what sounded: whoever it is, it starts from silence.
+                    self._wire.silence(panic=True)
+
+    # ---- the brain ---------------------------------------------------------------------------------------
+
+    def _start_brain(self, now: int) -> None:
+        link = self._brain.start(now)
+        self._wire.attach(link)
+        self._restart_ns = self._brain.restart_ns(now) if link is None else None
+
+    def _hear(self, link: BrainLink) -> None:
+        records = link.receive()
+        now = _clock()
+        if records is None:
+            self._brain_lost(now)
+            return
+        for record in records:
+            if record.kind == Kind.READY:
+                self._brain.ready = True
+                self._wire.note(Record(Kind.BRAIN_UP, id=self._brain.starts, t_ns=now))
+                self._ports.begin()
+            else:
+                self._orders.take(record)
+        self._brain.heard(now, beat=any(record.kind == Kind.BEAT for record in records))
+
+    def _brain_lost(self, now: int) -> None:
+        """The brain is gone: end its notes at once, then see to the next one."""
+        link = self._brain.link
+        self._wire.attach(None)
+        self._wire.end_own()
+        self._orders.cancel_all()
+        if link is not None:
+            self._unsent_to_brain += link.dropped
+        if self._stop_by_ns is not None:  # it left, as it was told
+            self._brain.close()
+            self._brain.wait(max(0.0, (self._stop_by_ns - now) / _NS))
+            return
+        self._wire.note(Record(Kind.BRAIN_LOST, id=self._brain.starts, t_ns=now))
+        if not self._brain.ready and self._brain.starts == 1 and self._brain.wait(0.2) == _USER_ERROR:
+            self._reason, self._exit_code, self._finished = "brain", _USER_ERROR, True
+        self._brain.lost()
+        self._restart_ns = self._brain.restart_ns(now)
+
+    # ---- the end -----------------------------------------------------------------------------------------
+
+    def _performance_over(self) -> None:
+        """From the performer's thread."""
+        self._over_ns = _clock()
+        self._poke()
+
+    def _stop(self, reason: str, now: int) -> None:
+        """Fall silent and let the brain leave; told a second time, do not wait for it."""
+        if self._stop_by_ns is not None:
+            self._stop_by_ns = now
+            return
+        self._reason = reason
+        self._stop_by_ns = now + round(self._config.stop_s * _NS)
+        self._restart_ns = None
+        self._orders.stopping = True
+        self._orders.cancel_all()
+        self._wire.end_own()
+        self._wire.report(Record(Kind.STOP, t_ns=_clock()))
+
+    def _result(self) -> PlayerResult:
+        counts = self._wire.counts
+        link = self._brain.link
+        return PlayerResult(
+            exit_code=self._exit_code, reason=self._reason, received=counts.received, sent=counts.sent,
+            ended=counts.ended, cut=counts.cut, dropped=counts.dropped, cancelled=counts.cancelled,
+            latest_ns=counts.latest_ns, malformed_input=self._ports.malformed,
+            malformed_orders=self._orders.malformed, send_errors=self._ports.send_errors,
+            unsent_to_brain=self._unsent_to_brain + (link.dropped if link else 0),
+            unwritten=self._journal.unwritten, brains=self._brain.starts, brains_lost=self._brain.losses,
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _signal_handlers(self) -> Iterator[None]:
+        """Turn SIGINT, SIGTERM and SIGHUP into a stop (only the main thread may)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
+            self._signals += 1
+
+        numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        before = [(number, signal.signal(number, on_signal)) for number in numbers]
+        wakeup = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before:
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _realtime() -> Iterator[None]:
+    """Make this process prompt: short GIL turns, no long collections, a higher priority where allowed."""
+    switch = sys.getswitchinterval()
+    thresholds = gc.get_threshold()
+    sys.setswitchinterval(_SWITCH_S)
+    gc.collect()
+    gc.freeze()  # modules and tables: never looked at again, so that a collection takes microseconds
+    gc.set_threshold(thresholds[0], thresholds[1], 1_000_000)
+    nice = os.getpriority(os.PRIO_PROCESS, 0) if hasattr(os, "getpriority") else None
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, 0, min(_NICE, nice or 0))
+    try:
+        yield
+    finally:
+        if nice is not None:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, 0, nice)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+        sys.setswitchinterval(switch)
