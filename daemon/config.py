@@ -22,9 +22,7 @@ class Config:
     """What a session starts with: ``options`` has every option, ``given`` those not left to default."""
 
     settings: Settings = field(default_factory=Settings)
-    options: Mapping[str, Any] = field(
-        default_factory=lambda: {entry.name: entry.default for entry in OPTIONS}
-    )
+    options: Mapping[str, Any] = field(default_factory=lambda: {entry.name: entry.default for entry in OPTIONS})
     given: frozenset[str] = frozenset()
 
     def over(self, settings: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
@@ -61,7 +59,7 @@ def load(path: Path | None) -> Config:
     where = default_path() if path is None else path
     try:
         text = where.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if path is None:
             return Config()
         raise ConfigError(f"config: there is no file {where}; give another with --config, or none") from None
@@ -84,9 +82,7 @@ def from_table(table: Mapping[str, Any]) -> Config:
     settings = {name: value for name, value in table.items() if name != "jam"}
     for name, value in settings.items():
         if isinstance(value, dict):
-            raise ConfigError(
-                f"there is no section [{name}]; parameters stand at the top, options under [jam]"
-            )
+            raise ConfigError(f"there is no section [{name}]; parameters stand at the top, options under [jam]")
         parameter(name)
     options = table.get("jam", {})
     if not isinstance(options, dict):

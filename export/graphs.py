@@ -1,8 +1,9 @@
-"""The network cut into the three graphs that live play runs, each with its state in and out.
+"""The network cut into the graphs that live play runs, each with its state in and out.
 
 ``step`` takes a note in; ``pitch`` tells the pitch of the next one once its part and place are chosen;
 ``touch`` its velocity and duration once its pitch is. Each sees what was drawn before it, so anything can be
-forced, masked or biased in between. Batch is a dynamic axis of all.
+forced, masked or biased in between. ``reply`` is all three and the drawing in one call, for the answer that must leave
+at once: part and time are known, randomness and biases are inputs. Batch is a dynamic axis of all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from antiphon.models.generator import PARTS, PITCHES, VELOCITY_LEVELS
+from antiphon.models.generator import PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS
 from antiphon.models.network import KEYS, AntiphonNetwork
 from antiphon.models.roll import ROLL_CHANNELS
 from torch import Tensor, nn
@@ -41,7 +42,10 @@ class StepGraph(nn.Module):
     def _cell(self, layer: int, code: Tensor, hidden: Tensor) -> Tensor:
         # torch's GRU written out: plain matrix products quantise row by row, the fused operator does not
         recurrence = self.network.recurrence
-        weight = lambda name: getattr(recurrence, f"{name}_l{layer}")  # noqa: E731
+
+        def weight(name: str) -> Tensor:
+            return cast(Tensor, getattr(recurrence, f"{name}_l{layer}"))
+
         reset_i, update_i, new_i = functional.linear(code, weight("weight_ih"), weight("bias_ih")).chunk(3, 1)
         reset_h, update_h, new_h = functional.linear(hidden, weight("weight_hh"), weight("bias_hh")).chunk(3, 1)
         reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
@@ -74,6 +78,54 @@ class TouchGraph(nn.Module):
         return cast(tuple[Tensor, Tensor], self.head(code, pitch, cast(Tensor, self.every_velocity)))
 
 
+def draw(logits: Tensor, uniform: Tensor, sharpness: Tensor, top_p: Tensor) -> Tensor:
+    """Draw a class in the graph, as `models.sampling.draw` does outside.
+
+    Args:
+        logits: [B, classes], biased; -inf forbids.
+        uniform: [B, 1] in [0, 1).
+        sharpness: [B, 1], one over the temperature.
+        top_p: [B, 1].
+
+    Returns:
+        [B] classes.
+    """
+    chances = torch.softmax(logits * sharpness, dim=1)
+    ranked, order = torch.topk(chances, logits.shape[1], dim=1)
+    before = torch.cumsum(ranked, dim=1) - ranked
+    kept = torch.where(before < top_p, ranked, torch.zeros_like(ranked))
+    mass = torch.cumsum(kept, dim=1)
+    place = (mass <= uniform * mass[:, -1:]).sum(dim=1, keepdim=True).clamp(max=logits.shape[1] - 1)
+    return order.gather(1, place)[:, 0]
+
+
+class ReplyGraph(nn.Module):
+    """`StepGraph`, and a note drawn at a known part and place: pitch, velocity level, duration class [B, 3]."""
+
+    def __init__(self, network: AntiphonNetwork) -> None:
+        super().__init__()
+        self.step = StepGraph(network)
+        self.pitch, self.touch = network.pitch, network.touch
+
+    def forward(
+        self, event: Tensor, roll: Tensor, hidden: Tensor, place: Tensor, pitch_bias: Tensor,
+        velocity_bias: Tensor, duration_bias: Tensor, uniforms: Tensor, sharpness: Tensor, top_p: Tensor,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        """Take one note in, and draw one at ``place`` (part, gap, tick in beat, beat in bar)."""
+        hidden_out, context, features, parts, gaps = self.step(event, roll, hidden)
+        pitches, code = self.pitch(context, features, place)
+        pitch = draw(pitches + pitch_bias, uniforms[:, :1], sharpness, top_p)
+        touch = functional.relu(self.touch.code(code) + self.touch.pitch(pitch))
+        levels = self.touch.velocity_logits(touch)
+        level = draw(levels + velocity_bias, uniforms[:, 1:2], sharpness, top_p)
+        durations = self.touch.duration_logits(functional.relu(touch + self.touch.velocity(level)))
+        duration = draw(durations + duration_bias, uniforms[:, 2:3], sharpness, top_p)
+        drawn = ((pitches, pitch), (levels, level), (durations, duration))
+        log_probs = [torch.log_softmax(logits, 1).gather(1, choice[:, None]) for logits, choice in drawn]
+        choices = torch.stack([choice for _, choice in drawn], dim=1)
+        return hidden_out, context, features, parts, gaps, choices, torch.cat(log_probs, dim=1)
+
+
 @dataclass(frozen=True, slots=True)
 class GraphSpec:
     """A graph, what it takes and what it gives."""
@@ -85,17 +137,17 @@ class GraphSpec:
 
 
 def graphs(network: AntiphonNetwork) -> tuple[GraphSpec, ...]:
-    """Give the three graphs with example inputs of batch 2."""
+    """Give the graphs with example inputs of batch 2."""
     config = network.config
+    step = {
+        "event": torch.tensor([[0, 0, 60, 8, 0, 0], [5, 96, 127, 15, 24, 8]]),
+        "roll": torch.rand(2, ROLL_CHANNELS, PITCHES),
+        "hidden": torch.randn(2, config.layers, config.hidden) * 0.3,
+    }
     place = torch.tensor([[1, 12, 0, 2], [3, 96, 24, 8]])
     return (
         GraphSpec(
-            "step", StepGraph(network),
-            {
-                "event": torch.tensor([[0, 0, 60, 8, 0, 0], [5, 96, 127, 15, 24, 8]]),
-                "roll": torch.rand(2, ROLL_CHANNELS, PITCHES),
-                "hidden": torch.randn(2, config.layers, config.hidden) * 0.3,
-            },
+            "step", StepGraph(network), step,
             ("hidden_out", "context", "features", "part_logits", "gap_logits"),
         ),
         GraphSpec(
@@ -111,5 +163,18 @@ def graphs(network: AntiphonNetwork) -> tuple[GraphSpec, ...]:
             "touch", TouchGraph(network),
             {"code": torch.rand(2, config.head), "pitch": torch.tensor([60, 127])},
             ("velocity_logits", "duration_logits"),
+        ),
+        GraphSpec(
+            "reply", ReplyGraph(network),
+            {
+                **step, "place": place,
+                "pitch_bias": torch.zeros(2, PITCHES),
+                "velocity_bias": torch.zeros(2, VELOCITY_LEVELS),
+                "duration_bias": torch.zeros(2, TIME_CLASSES),
+                "uniforms": torch.tensor([[0.2, 0.5, 0.8], [0.9, 0.1, 0.4]]),
+                "sharpness": torch.tensor([[1.0], [1.25]]),
+                "top_p": torch.tensor([[1.0], [0.9]]),
+            },
+            ("hidden_out", "context", "features", "part_logits", "gap_logits", "choices", "log_probs"),
         ),
     )  # fmt: skip

@@ -119,7 +119,9 @@ def main(argv: list[str]) -> int:
     written = export_run(args.run / CHECKPOINT, args.out, args.name or args.out.name, {})
     for graph, told in written["export"].items():
         print(
-            f"{graph}: {told['bytes']} bytes, off torch by {max(told['parity'].values()):.1e}, in 8 bits by "
-            f"{max(told['quantised'].values()):.3f}; {told['us_float32']['median']} us -> {told['us_int8']['median']} us"
+            f"{graph}: {told['bytes']} bytes, "
+            f"off torch by {max(told['parity'].values()):.1e}, in 8 bits by "
+            f"{max(told['quantised'].values()):.3f}; "
+            f"{told['us_float32']['median']} us -> {told['us_int8']['median']} us"
         )
     return 0

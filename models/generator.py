@@ -124,3 +124,15 @@ class Generator(Protocol):
         Raises:
             ValueError: every choice of an attribute is forbidden.
         """
+
+    def reply(
+        self, state: State, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: tuple[int, int, int] | None = None,
+    ) -> tuple[State, Draw]:  # fmt: skip
+        """Take ``note`` in and draw the next event, whose part and gap are forced, in the least time.
+
+        The same as `step` and then `sample`, up to rounding, with the last three of ``uniforms``.
+
+        Raises:
+            ValueError: part or gap is not forced.
+        """

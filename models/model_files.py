@@ -16,7 +16,7 @@ from typing import Any
 from antiphon.models.errors import ModelError
 
 FORMAT = 1
-GRAPHS = ("step", "pitch", "touch")
+GRAPHS = ("step", "pitch", "touch", "reply")
 DEFAULT_MODEL = "antiphon"
 
 

@@ -169,7 +169,9 @@ class AntiphonNetwork(nn.Module):
         """Give the negative log-likelihood in nats of every note after the first.
 
         Args:
-            events: int64 [B, T, 6]; durations: int64 [B, T]; rolls: [B, T, channels, 128].
+            events: int64 [B, T, 6].
+            durations: int64 [B, T], targets only.
+            rolls: [B, T, channels, 128], right after each note.
 
         Returns:
             [B, T - 1, 5]: part, gap, pitch, velocity, duration of notes 1..T-1 given those before.

@@ -1,7 +1,8 @@
 """Note tables: a piece of music as one integer array, a row a note.
 
 Columns (`Column`): onset and duration in ticks (24 a beat), pitch, velocity, part, and the ticks since the
-last downbeat (-1 where no bar is known). Rows are in the order a listener could receive them: by onset, then part, then pitch.
+last downbeat (-1 where no bar is known). Rows are in the order a listener could receive them: by onset, then
+part, then pitch.
 """
 
 from __future__ import annotations

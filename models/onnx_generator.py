@@ -16,9 +16,11 @@ from antiphon.models.errors import ModelError
 from antiphon.models.generator import (
     MAX_TICKS,
     PARTS,
+    PITCHES,
     TICKS_PER_BEAT,
     UNKNOWN_BEAT_IN_BAR,
     UNKNOWN_TICK_IN_BEAT,
+    VELOCITY_LEVELS,
     VELOCITY_STEP,
     Constraints,
     Draw,
@@ -40,6 +42,8 @@ PROVIDERS = {
 _ERRORS_ONLY = 3
 _GRID = tuple[int, int, int]
 _FORBIDDEN = np.float32(-np.inf)
+#: Temperature 0 in a graph: sharp enough that only the likeliest is left.
+_COLDEST = 1e-4
 _TIMES = np.arange(MAX_TICKS + 1)
 
 
@@ -73,13 +77,14 @@ class OnnxGenerator:
         self.provider_asked = provider
         asked = _provider(provider)
         sessions = [_session(files, graph, asked) for graph in GRAPHS]
-        self._step, self._pitch, self._touch = sessions
+        self._step, self._pitch, self._touch, self._reply = sessions
         #: what runs the graphs in truth, whatever was asked for
         self.provider_got = str(self._step.get_providers()[0])
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         self._layers, self._hidden = int(files.config["layers"]), int(files.config["hidden"])
         self._check_shapes()
         self._empty = self._nothing()
+        self._reply_fixed: tuple[Constraints, dict[str, NDArray[np.float32]]] | None = None
 
     @classmethod
     def load(cls, name: str, provider: str = "auto") -> OnnxGenerator:
@@ -115,26 +120,51 @@ class OnnxGenerator:
 
     def step(self, state: OnnxState, note: HeldNote) -> OnnxState:
         """Take one onset in; ``state`` stays valid."""
-        before = state.roll.tick
-        gap = 0 if before is None else min(max(note.tick - before, 0), MAX_TICKS)
-        roll = state.roll.advance(note)
-        event = np.array(
-            [
-                [
-                    note.part,
-                    gap,
-                    note.pitch,
-                    note.velocity // VELOCITY_STEP,
-                    note.tick_in_beat,
-                    note.beat_in_bar,
-                ]
-            ],
-            np.int64,
-        )
+        event, roll = _event(state, note), state.roll.advance(note)
         hidden, context, features, part_logits, gap_logits = self._step.run(
             None, {"event": event, "roll": roll.image()[None], "hidden": state.hidden}
         )
         return OnnxState(hidden, context, features, part_logits[0], gap_logits[0], roll)
+
+    def reply(
+        self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: _GRID | None = None,
+    ) -> tuple[OnnxState, Draw]:  # fmt: skip
+        """Take a note in and draw the next at a forced part and gap, in one call; see `Generator.reply`."""
+        part, gap = constraints.part, constraints.gap
+        if part is None or gap is None:
+            raise ValueError("reply: part and gap must be forced")
+        event, roll = _event(state, note), state.roll.advance(note)
+        place = np.array([[part, min(gap, MAX_TICKS), *place_in_bar(note.tick + gap, grid)]], np.int64)
+        hidden, context, features, part_logits, gap_logits, choices, log_probs = self._reply.run(
+            None,
+            {
+                "event": event, "roll": roll.image()[None], "hidden": state.hidden, "place": place,
+                "uniforms": uniforms[None, 2:].astype(np.float32), **self._reply_inputs(constraints, part),
+            },
+        )  # fmt: skip
+        pitch, level, duration = choices[0].tolist()
+        velocity = level * VELOCITY_STEP + VELOCITY_STEP // 2
+        after = OnnxState(hidden, context, features, part_logits[0], gap_logits[0], roll)
+        return after, Draw(part, gap, pitch, velocity, duration, float(log_probs.sum()))
+
+    def _reply_inputs(self, constraints: Constraints, part: int) -> dict[str, NDArray[np.float32]]:
+        """Give what the constraints alone decide; made once for each of them (they are immutable)."""
+        if self._reply_fixed is None or self._reply_fixed[0] is not constraints:
+            low, high = constraints.min_duration, constraints.max_duration
+            times = (low <= _TIMES) & (high >= _TIMES)
+            if constraints.duration is not None:
+                times = constraints.duration == _TIMES
+            velocity = constraints.velocity_bias
+            sharpness = 1.0 / max(constraints.temperature, _COLDEST)
+            self._reply_fixed = (constraints, {
+                "pitch_bias": _pitch_logits(np.zeros(PITCHES, np.float32), part, constraints)[None],
+                "velocity_bias": np.zeros((1, VELOCITY_LEVELS), np.float32) if velocity is None else velocity[None],
+                "duration_bias": np.where(times, np.float32(0), _FORBIDDEN)[None],
+                "sharpness": np.array([[sharpness]], np.float32),
+                "top_p": np.array([[constraints.top_p]], np.float32),
+            })  # fmt: skip
+        return self._reply_fixed[1]
 
     def score_step(
         self, events: NDArray[np.int64], rolls: NDArray[np.float32], hidden: NDArray[np.float32] | None,
@@ -143,7 +173,8 @@ class OnnxGenerator:
         """Score what came next, for a batch: for evaluation.
 
         Args:
-            events: [B, 6] as the network takes them; rolls: [B, channels, 128] after each.
+            events: [B, 6] as the network takes them.
+            rolls: [B, channels, 128] after each.
             hidden: [B, layers, hidden], or None at the beginning.
             following: [B, 7] the notes that came (columns as `evaluation.events_of` gives).
 
@@ -217,6 +248,14 @@ class OnnxGenerator:
             duration = constraints.duration
         velocity = level * VELOCITY_STEP + VELOCITY_STEP // 2
         return Draw(part, gap, pitch, velocity, duration, log_prob)
+
+
+def _event(state: OnnxState, note: HeldNote) -> NDArray[np.int64]:
+    """Give the network's form of a note that follows a state: [1, 6]."""
+    before = state.roll.tick
+    gap = 0 if before is None else min(max(note.tick - before, 0), MAX_TICKS)
+    level = note.velocity // VELOCITY_STEP
+    return np.array([[note.part, gap, note.pitch, level, note.tick_in_beat, note.beat_in_bar]], np.int64)
 
 
 def loss_of(logits: tuple[NDArray[np.float32], ...], wanted: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ def draw(logits: Logits | NDArray[np.float64], uniform: float, temperature: floa
     """
     best = int(logits.argmax())
     top = float(logits[best])
-    if top == -np.inf or top != top:
+    if not np.isfinite(top):
         raise ValueError("every choice is forbidden")
     if temperature <= 1e-6:
         return best

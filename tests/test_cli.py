@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import threading
@@ -51,9 +52,8 @@ def test_without_a_command_it_lists_them(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_command_has_its_module_and_every_module_its_command() -> None:
-    shared = {"__init__", "flags", "forward", "which_take"}
-    here = {path.stem for path in (_ROOT / "daemon" / "commands").glob("*.py")}
-    assert here >= set(cli.COMMANDS) | shared
+    shared = {"__init__", "fast", "flags", "forward", "session_end", "session_start", "which_take"}
+    assert {path.stem for path in (_ROOT / "daemon" / "commands").glob("*.py")} == set(cli.COMMANDS) | shared
     for name in cli.COMMANDS:
         assert callable(import_module(f"antiphon.daemon.commands.{name}").main)
 
@@ -187,6 +187,21 @@ def test_nothing_heavy_is_imported_before_a_command_needs_it() -> None:
     assert imported & heavy == set()
 
 
+def test_the_player_starts_without_anything_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from antiphon.daemon import cli; from antiphon.daemon.player import midi_system, process\n"
+        "midi_system.choose_api = lambda *_: 'jack'\n"
+        "process.run_player = lambda _config: sys.exit(' '.join(sys.modules))\n"
+        f"cli.main(['jam', '--osc', 'off', '--takes', {str(tmp_path)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    imported = set(done.stderr.split())
+    assert "rtmidi" in imported
+    heavy = {"numpy", "onnxruntime", "torch", "mido", "pythonosc", "logging", "PIL", "symusic", "pretty_midi"}
+    assert imported & heavy == set()
+    assert list(tmp_path.iterdir()) == []  # nothing was played, so nothing is left
+
+
 def test_a_reader_who_leaves_is_no_error() -> None:
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m antiphon.daemon.cli osc | head -1; echo ${{PIPESTATUS[0]}}"],
@@ -200,16 +215,12 @@ def test_a_reader_who_leaves_is_no_error() -> None:
 def running() -> Iterator[OscControl]:
     """Serve a real control surface, as a brain does, until the test ends."""
     control = OscControl(("127.0.0.1", 0), Settings(), lambda: {"sent": 12, "load": 0.25, "model": "antiphon"})
-    control._socket.setblocking(True)  # the serving thread waits in the read instead of in a select
     stop = threading.Event()
 
     def serve() -> None:
-        control._socket.settimeout(0.05)
         while not stop.is_set():
-            try:
+            if select.select([control], [], [], 0.05)[0]:
                 control.receive(0)
-            except TimeoutError:
-                continue
 
     thread = threading.Thread(target=serve)
     thread.start()

@@ -103,9 +103,7 @@ def test_a_message_becomes_one_engine_input(
     assert controller.hears_nothing()
 
 
-def test_every_parameter_can_be_set_to_what_it_is_told_as(
-    control: OscControl, controller: Controller
-) -> None:
+def test_every_parameter_can_be_set_to_what_it_is_told_as(control: OscControl, controller: Controller) -> None:
     controller.say("/antiphon/get")
     assert control.receive(1) == []
     state = controller.hear()
@@ -177,9 +175,7 @@ def test_two_antiphons_that_talk_to_each_other_stop(control: OscControl, control
     assert control.metrics.osc_refused == 3
 
 
-def test_get_tells_one_parameter_with_what_was_just_heard(
-    control: OscControl, controller: Controller
-) -> None:
+def test_get_tells_one_parameter_with_what_was_just_heard(control: OscControl, controller: Controller) -> None:
     controller.say("/antiphon/tempo", 90)
     controller.say("/antiphon/get", "tempo")
     controller.say("/antiphon/key")
@@ -188,9 +184,7 @@ def test_get_tells_one_parameter_with_what_was_just_heard(
     assert controller.hear() == [Message("/antiphon/key", ("auto",))]
 
 
-def test_a_subscriber_gets_the_state_and_then_each_change_once(
-    control: OscControl, controller: Controller
-) -> None:
+def test_a_subscriber_gets_the_state_and_then_each_change_once(control: OscControl, controller: Controller) -> None:
     controller.say("/antiphon/subscribe")
     assert control.receive(1) == []
     assert [told.address for told in controller.hear()] == [f"/antiphon/{entry.name}" for entry in PARAMETERS]
@@ -205,9 +199,7 @@ def test_a_subscriber_gets_the_state_and_then_each_change_once(
     assert controller.hears_nothing()
 
 
-def test_a_subscriber_may_listen_on_another_port_and_leave(
-    control: OscControl, controller: Controller
-) -> None:
+def test_a_subscriber_may_listen_on_another_port_and_leave(control: OscControl, controller: Controller) -> None:
     page = Controller(control)
     port = page.socket.getsockname()[1]
     controller.say("/antiphon/subscribe", port)
@@ -221,9 +213,7 @@ def test_a_subscriber_may_listen_on_another_port_and_leave(
     page.socket.close()
 
 
-def test_a_subscription_ends_by_itself_unless_its_host_is_heard(
-    control: OscControl, controller: Controller
-) -> None:
+def test_a_subscription_ends_by_itself_unless_its_host_is_heard(control: OscControl, controller: Controller) -> None:
     controller.say("/antiphon/subscribe")
     control.receive(0)
     controller.hear()
@@ -337,9 +327,7 @@ _GOOD = bundle([
 
 @given(st.lists(st.tuples(st.integers(0, len(_GOOD) - 1), st.integers(0, 255)), max_size=8),
        st.integers(0, len(_GOOD)))  # fmt: skip
-def test_reading_a_damaged_datagram_gives_messages_or_malformed(
-    damage: list[tuple[int, int]], length: int
-) -> None:
+def test_reading_a_damaged_datagram_gives_messages_or_malformed(damage: list[tuple[int, int]], length: int) -> None:
     data = bytearray(_GOOD)
     for place, value in damage:
         data[place] = value
@@ -407,9 +395,7 @@ def test_osc_addresses_as_written(text: str, expected: tuple[str, int] | None) -
     assert parse_osc_address(text) == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["", "on", "127.0.0.1", "127.0.0.1:", ":9010", "127.0.0.1:70000", "a:-1", "a:²"]
-)
+@pytest.mark.parametrize("text", ["", "on", "127.0.0.1", "127.0.0.1:", ":9010", "127.0.0.1:70000", "a:-1", "a:²"])
 def test_an_osc_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^osc: .* is not allowed; give HOST:PORT"):
         parse_osc_address(text)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from antiphon.models.sampling import draw, log_softmax
 from hypothesis import given
 from hypothesis import strategies as st
-
-from antiphon.models.sampling import draw, log_softmax
 
 _LOGITS = st.lists(st.floats(-8, 8), min_size=1, max_size=20).map(lambda x: np.array(x, np.float32))
 
@@ -32,7 +31,7 @@ def test_shares_are_those_of_the_distribution(temperature: float, top_p: float) 
     logits = np.log(np.array([0.1, 0.5, 0.25, 0.15], np.float32))
     drawn = [draw(logits, (i + 0.5) / 4000, temperature, top_p) for i in range(4000)]
     share = np.bincount(drawn, minlength=4) / 4000
-    wanted = np.exp(log_softmax(logits / temperature))
+    wanted = np.exp(log_softmax((logits / temperature).astype(np.float32)))
     order = np.argsort(-wanted)
     kept = order[: int(np.searchsorted(np.cumsum(wanted[order]), top_p)) + 1]
     wanted = np.where(np.isin(np.arange(4), kept), wanted, 0.0)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-
 from antiphon.models.errors import ModelError
 from antiphon.models.generator import MAX_TICKS, Constraints, HeldNote
 from antiphon.models.model_files import check_model, find_model, shipped_models
@@ -148,9 +146,9 @@ def test_places_in_the_bar() -> None:
 
 
 @pytest.fixture
-def copied(tmp_path: Path) -> Iterator[Path]:
+def copied(tmp_path: Path) -> Path:
     shutil.copytree(find_model("antiphon").folder, tmp_path / "copy")
-    yield tmp_path / "copy"
+    return tmp_path / "copy"
 
 
 def test_missing_and_truncated_models_are_plain_errors(copied: Path) -> None:

@@ -70,11 +70,7 @@ def test_on_a_terminal_lines_go_above_one_status_line(pty: tuple[int, int]) -> N
     screen.close()
     screen.close()
     assert _read(ours) == (
-        "ports open\r\n"
-        "\r\x1b[Kanswer · heard 1"
-        "\r\x1b[Kmodel loaded\r\nanswer · heard 1"
-        "\r\x1b[Kanswer · heard 2"
-        "\r\x1b[K"
+        "ports open\r\n\r\x1b[Kanswer · heard 1\r\x1b[Kmodel loaded\r\nanswer · heard 1\r\x1b[Kanswer · heard 2\r\x1b[K"
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from antiphon.models.baselines import Markov
 from antiphon.models.errors import DataError
 from antiphon.models.notes import Column, Piece
+
 from tests.midi_making import midi_bytes, scale
 
 pytestmark = pytest.mark.train
@@ -73,8 +73,8 @@ def test_training_learns_and_resumes(trained: Path) -> None:
 
 def test_a_run_becomes_a_model_folder_with_parity(trained: Path, tmp_path: Path) -> None:
     from antiphon.export.onnx_export import TOLERANCE, export_run
-    from antiphon.models.evaluation import evaluate
     from antiphon.models.corpus import load_pieces
+    from antiphon.models.evaluation import evaluate
     from antiphon.models.onnx_generator import OnnxGenerator
 
     facts = export_run(trained / "checkpoint.pt", tmp_path / "tiny", "tiny", {})
@@ -92,7 +92,6 @@ def test_a_run_becomes_a_model_folder_with_parity(trained: Path, tmp_path: Path)
 
 def test_torch_and_the_shipped_graphs_score_alike(trained: Path, tmp_path: Path) -> None:
     import torch
-
     from antiphon.export.onnx_export import export_run
     from antiphon.models.corpus import load_pieces
     from antiphon.models.evaluation import generator_nll

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ def main(argv: list[str]) -> int:
         return run_brain(player, folder, _load, screen)
     except AntiphonError as error:
         screen.say(str(error), wrong=True)
-        return os.EX_DATAERR  # the player does not start a brain again that told its own remedy
+        return 2  # the player does not start a brain again that told its own remedy
 
 
 if __name__ == "__main__":

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 #: Looked back over: two bars of four.
 _SPAN_TICKS = 8 * TICKS_PER_BEAT
-#: Logits between a gap of nothing and one of four beats when a target is missed wholly.
-_STRONGEST_TILT = 10.0
+#: Logits between a gap of half a beat and one of four beats when a target is missed wholly.
+_STRONGEST_TILT = 12.0
 #: Error is judged over at least this, so that the first notes of all are not "too many".
 _LEAST_SPAN_TICKS = TICKS_PER_BEAT
 #: Steps of the tilt: each needs its array only once.
 _STEP = 0.25
 
-_LOG_GAP = (np.log1p(np.arange(TIME_CLASSES)) / np.log1p(MAX_TICKS)).astype(np.float32)
+#: Tilted about half a beat, by octaves of the gap: -2/3 at three ticks and less, 1 at four beats. A gap of nothing
+#: stays as it is, or a denser target would pile up chords instead of onsets.
+_TILT = np.log2(np.maximum(np.arange(TIME_CLASSES), 3) / 12) / np.log2(MAX_TICKS / 12)
+_TILT[0] = 0.0
 
 
 class Steering(NamedTuple):
@@ -54,6 +57,22 @@ class Density:
         span = max(_LEAST_SPAN_TICKS, tick - since)
         return sum(since <= onset < tick for onset in self._ticks) * TICKS_PER_BEAT / span
 
+    def longest_gap(self, floor: float, shortest: int) -> int:
+        """How long after the last onset the next may come (ticks) without the rate falling below a floor.
+
+        Never less than ``shortest``: the pace at which a rate that is too low is mended.
+        """
+        last = self.last_tick
+        gap = shortest
+        while gap < MAX_TICKS and self.rate(last + gap + 1) >= floor:
+            gap += 1
+        return gap
+
+    @property
+    def last_tick(self) -> int:
+        """The last onset counted, or the start."""
+        return self._ticks[-1] if self._ticks else self.start_tick
+
     def steer(self, tick: int, target: float, *, floor_only: bool = False) -> Steering:
         """How to draw the gap after ``tick``; ``floor_only``: never make it sparser."""
         if target <= 0.0 or tick - self.start_tick < _LEAST_SPAN_TICKS // 2:
@@ -64,5 +83,5 @@ class Density:
         if not step:
             return Steering(None, max(0.0, error))
         if step not in self._tilted:
-            self._tilted[step] = (-step * _STEP) * _LOG_GAP
+            self._tilted[step] = (-step * _STEP * _TILT).astype(np.float32)
         return Steering(self._tilted[step], max(0.0, error))

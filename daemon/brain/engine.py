@@ -98,10 +98,10 @@ class Engine:
         """What the generator remembers; to look at."""
         return self._stage.window
 
-    def status(self, now_ns: int) -> dict[str, float | int | str | bool]:
+    def status(self, now_ns: int) -> dict[str, float | int | str]:
         """Give what people are told: whose turn it is, where in the song, and every counter."""
         stage, counters = self._stage, self.counters
-        told: dict[str, float | int | str | bool] = {
+        told: dict[str, float | int | str] = {
             "mode": stage.settings.mode,
             "turn": self._mode.turn,
             "muted": stage.settings.mute,

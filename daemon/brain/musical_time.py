@@ -19,6 +19,8 @@ from antiphon.models.generator import (
     UNKNOWN_TICK_IN_BEAT,
 )
 
+#: The internal clock's first beat is this far off: near enough to be at once, far enough to be played on.
+_LEAD_IN_NS = 100_000_000
 #: Wakes are asked for this much after a tick's time, so that rounding never finds them just before it.
 WAKE_LATE_NS = 2_000
 
@@ -93,7 +95,8 @@ class MusicalTime:
         if wanted == "internal":
             if self._internal is None or self._clock is not self._internal:
                 count_in = settings.count_in * settings.beats_per_bar if settings.mode == "accompany" else 0
-                self._internal = InternalClock(t_ns, settings.tempo, settings.beats_per_bar, count_in)
+                start_ns = t_ns + _LEAD_IN_NS
+                self._internal = InternalClock(start_ns, settings.tempo, settings.beats_per_bar, count_in)
             elif self._internal.bpm != settings.tempo:
                 self._internal.set_tempo(t_ns, settings.tempo)
             self._internal.beats_per_bar = settings.beats_per_bar

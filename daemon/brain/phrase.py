@@ -15,15 +15,23 @@ CHORD_NS = 45_000_000
 #: Silence that ends a phrase: longer than most of the gaps in it by this factor, within these bounds.
 _SILENCE_FACTOR = 1.5
 _SHORTEST_SILENCE_NS, _LONGEST_SILENCE_NS = 350_000_000, 2_500_000_000
-#: A pace nobody has shown yet.
-_DEFAULT_GAP_NS = 400_000_000
+#: A pace nobody has shown yet: a first note alone may be the first of a slow phrase.
+_DEFAULT_GAP_NS = 800_000_000
 #: Gaps remembered, over phrases: a pace is a habit.
 _GAPS = 24
 #: Pulses looked for, and the middle of where people feel one (Parncutt 1994: about 0.6 s).
 _PULSES_S = np.geomspace(0.25, 1.0, 64)
 _FELT_S, _FELT_WIDTH = 0.5, 0.6
+#: The pulse felt is then measured, apart from how it is felt.
+_NEARBY = np.geomspace(0.9, 1.1, 81)
 #: Fainter periodicity than this is none (1: every onset on the pulse).
 _FAINTEST_PULSE = 0.5
+
+
+def _waves(seconds: NDArray[np.float64], periods: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """How well onsets fall on each pulse (absolute value, to 1), and on which place of it (angle)."""
+    waves: NDArray[np.complex128] = np.exp(2j * np.pi * seconds[None, :] / periods[:, None]).mean(axis=1)
+    return waves
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +139,13 @@ class Phrase:
             return after_ns
         first = self._onsets_ns[0]
         seconds = (np.array(self._onsets_ns) - first) / 1e9
-        waves = np.exp(2j * np.pi * seconds[None, :] / _PULSES_S[:, None]).mean(axis=1)
         felt = np.exp(-0.5 * (np.log(_PULSES_S / _FELT_S) / _FELT_WIDTH) ** 2)
-        best = int((np.abs(waves) * felt).argmax())
+        rough = _PULSES_S[int((np.abs(_waves(seconds, _PULSES_S)) * felt).argmax())]
+        periods = rough * _NEARBY
+        waves = _waves(seconds, periods)
+        best = int(np.abs(waves).argmax())
         if abs(waves[best]) < _FAINTEST_PULSE:
             return after_ns
-        period_ns = float(_PULSES_S[best]) * 1e9
+        period_ns = float(periods[best]) * 1e9
         phase_ns = first + float(np.angle(waves[best])) / (2 * math.pi) * period_ns
         return round(phase_ns + math.ceil((after_ns - phase_ns) / period_ns) * period_ns)

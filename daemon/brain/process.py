@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.brain.osc import OscControl, open_osc
 from antiphon.daemon.brain.recovery import resume_records
@@ -27,11 +28,15 @@ from antiphon.daemon.messages import Kind, Record, RecordStream
 from antiphon.daemon.replay import settings_of
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.settings import Settings
-from antiphon.models.generator import Generator, HeldNote
+from antiphon.models.generator import Constraints, Generator, HeldNote
 
 #: What goes to the player; the rest of what the engine gives is for the log.
 ORDERS = frozenset((Kind.NOTE, Kind.END, Kind.CANCEL, Kind.PANIC, Kind.SEND, Kind.THRU, Kind.OFFSET))
 HOUSEKEEPING_NS = 500_000_000
+#: While the performer plays and each note is to be answered at once, the graph runs between notes too, its result
+#: thrown away: after 20 ms of rest its weights are out of the processor's caches, and a call costs 2-3 times as much.
+WARM_EVERY_NS = 2_000_000
+WARM_FOR_NS = 1_500_000_000
 _READ_BYTES = 1 << 16
 #: Rarely: a collection in the middle of a phrase costs milliseconds, and what the engine makes is no garbage cycle.
 _GC_THRESHOLD = (50_000, 50, 100)
@@ -55,7 +60,7 @@ class Brain:
 
     def __init__(
         self, player: socket.socket, folder: SessionFolder, engine: Engine, osc: OscControl | None, screen: Screen,
-        facts: Mapping[str, Any],
+        facts: Mapping[str, Any], warm: Callable[[], None],
     ) -> None:  # fmt: skip
         self._player, self._folder, self._engine, self._osc, self._screen = player, folder, engine, osc, screen
         self._facts = facts
@@ -64,7 +69,8 @@ class Brain:
         self._stopping = False
         self._busy_ns = 0
         self._settings: Settings | None = None
-        self._wire_ready = 0
+        self._warm = warm
+        self._warm_until_ns = 0
 
     def run(self, opening: Iterable[Record]) -> None:
         """Take the opening records, say READY, and play until the player closes or says STOP."""
@@ -78,8 +84,14 @@ class Brain:
         while not self._stopping:
             wake = engine.next_wake_ns
             until = next_tidy if wake is None or wake > next_tidy else wake
-            readable, _, _ = select.select(sockets, [], [], max(0, until - clock()) / 1e9)
+            now = clock()
+            warm = engine.settings.mode == "follow" and now < self._warm_until_ns
+            if warm:
+                until = min(until, now + WARM_EVERY_NS)
+            readable, _, _ = select.select(sockets, [], [], max(0, until - now) / 1e9)
             began = clock()
+            if warm and not readable:
+                self._warm()
             if self._player in readable and not self._receive():
                 return
             if self._osc in readable and self._osc is not None:
@@ -103,7 +115,9 @@ class Brain:
         if not data:
             return False
         for record in self._stream.feed(data):
-            if record.kind == Kind.STOP:
+            if record.kind == Kind.MIDI_IN:
+                self._warm_until_ns = record.t_ns + WARM_FOR_NS
+            elif record.kind == Kind.STOP:
                 self._stopping = True
             self._take(record)
         return True
@@ -196,7 +210,7 @@ def run_brain(player: socket.socket, folder: SessionFolder, load: Callable[[str,
         str(session.get("osc", "off")), engine.settings, lambda: brain.status() if brain else {},
         report=lambda line: screen.say(line, wrong=True),
     )  # fmt: skip
-    brain = Brain(player, folder, engine, osc, screen, facts)
+    brain = Brain(player, folder, engine, osc, screen, facts, rehearsal(generator))
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLD)
@@ -222,11 +236,20 @@ def model_facts(generator: Any) -> dict[str, Any]:
     }
 
 
+def rehearsal(generator: Generator) -> Callable[[], None]:
+    """Give a call that runs the reply's graph and changes nothing."""
+    state = generator.step(generator.initial(), HeldNote(0, 0, 60, 80))
+    note, uniforms = HeldNote(12, 0, 64, 80), np.full(5, 0.5)
+    constraints = Constraints(part=0, gap=0)
+
+    def rehearse() -> None:
+        generator.reply(state, note, constraints, uniforms)
+
+    return rehearse
+
+
 def warm_up(generator: Generator) -> None:
     """Run each graph a few times: the first call of each allocates, and nobody should wait for it."""
-    import numpy as np  # noqa: PLC0415  only the brain, and only here
-    from antiphon.models.generator import Constraints  # noqa: PLC0415
-
     state = generator.initial()
     for tick in range(0, 96, 12):
         state = generator.step(state, HeldNote(tick, 0, 60, 80))

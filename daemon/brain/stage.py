@@ -158,6 +158,8 @@ class Stage:
         """Draw the event after the window's last."""
         self.counts.samples += 1
         uniforms = self.rng.random(5)
+        if constraints.part is not None and constraints.gap is not None:
+            return self.window.reply(constraints, uniforms, self.time.grid)
         state = self.window.state
         try:
             return self.generator.sample(state, constraints, uniforms, self.time.grid)

@@ -10,7 +10,9 @@ older is forgotten. So no note pays for priming, and a hop falls on the same not
 
 from __future__ import annotations
 
-from antiphon.models.generator import Generator, HeldNote, State
+import numpy as np
+from antiphon.models.generator import Constraints, Draw, Generator, HeldNote, State
+from numpy.typing import NDArray
 
 
 class Window:
@@ -40,6 +42,18 @@ class Window:
         while len(states) < len(notes):
             states.append(self._generator.step(states[-1] if states else self._initial, notes[len(states)]))
         return states[-1] if states else self._initial
+
+    def reply(
+        self, constraints: Constraints, uniforms: NDArray[np.float64], grid: tuple[int, int, int] | None
+    ) -> Draw:
+        """Draw the next note at a forced part and gap, taking the newest note in by the same call if it is fresh."""
+        states, notes = self._states, self.notes
+        if len(states) != len(notes) - 1:
+            return self._generator.sample(self.state, constraints, uniforms, grid)
+        before = states[-1] if states else self._initial
+        state, draw = self._generator.reply(before, notes[-1], constraints, uniforms, grid)
+        states.append(state)
+        return draw
 
     @property
     def last_tick(self) -> int | None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from antiphon.daemon.brain.osc_socket import bind_osc, parse_osc_address
 from antiphon.daemon.commands.flags import Parser, UsageError, add_options, add_settings, read_config
+from antiphon.daemon.commands.session_end import anything_played, discard, leave_take
+from antiphon.daemon.commands.session_start import new_session, recover_aside
 from antiphon.daemon.commands.which_take import folder_of
 from antiphon.daemon.config import Config
-from antiphon.daemon.session import SessionFolder
-from antiphon.models.errors import AntiphonError
 from antiphon.models.model_files import find_model
 
 #: There is no MIDI system; told apart from other mistakes, so that a script may do without.
@@ -78,40 +76,12 @@ def _check(config: Config) -> None:
         bind_osc(*address).close()
 
 
-def new_session(config: Config, performer: Path | None, t0_ns: int) -> SessionFolder:
-    """Make a session's folder, with all that the brain needs to know in it.
-
-    Raises:
-        TakeError: the folder cannot be made.
-    """
-    from importlib.metadata import version  # noqa: PLC0415
-
-    options = config.options
-    seed = options["seed"]
-    model = options["model"]
-    return SessionFolder.create(
-        options["takes"],
-        {
-            "version": version("antiphon"),
-            "settings": {name: getattr(config.settings, name) for name in config.settings.__slots__},
-            "seed": int.from_bytes(os.urandom(4), "little") if seed is None else seed,
-            "model": str(Path(model).resolve()) if Path(model).is_dir() else model,
-            "provider": options["provider"],
-            "osc": options["osc"],
-            "quiet": options["quiet"],
-            "ports": {name: options[name] for name in ("api", "in", "out", "connect", "synth")},
-            "performer": None if performer is None else str(performer),
-            "t0_ns": t0_ns,
-        },
-    )
-
-
 def _play(config: Config, performer: Path | None, *, ports: bool) -> int:
     from antiphon.daemon.player.process import PlayerConfig, run_player  # noqa: PLC0415
 
     settings, options = config.settings, config.options
-    recovering = _recover_aside(folder_of(config))
-    session = new_session(config, performer, time.perf_counter_ns())
+    recovering = recover_aside(folder_of(config))
+    session = new_session(config, performer, t0_ns=time.perf_counter_ns())
     player = PlayerConfig(
         session=session.path, api=options["api"], joined_in=options["in"], joined_out=options["out"],
         connect=options["connect"], synth=options["synth"], ports=ports, performer=performer,
@@ -120,15 +90,15 @@ def _play(config: Config, performer: Path | None, *, ports: bool) -> int:
     )  # fmt: skip
     try:
         result = run_player(player)
-    except AntiphonError:
-        if not _anything_played(session):
-            _discard(session)
+    except BaseException:  # Ctrl-C while the ports open too
+        if not anything_played(session):
+            discard(session)
         raise
     finally:
         if recovering is not None:
             recovering.wait()
-    if result.exit_code and not _anything_played(session):
-        _discard(session)
+    if result.exit_code and not anything_played(session):
+        discard(session)
         return result.exit_code
     _say(f"sent {result.sent} notes, dropped {result.dropped} as too late", config)
     if result.unwritten:
@@ -137,58 +107,10 @@ def _play(config: Config, performer: Path | None, *, ports: bool) -> int:
     return result.exit_code
 
 
-def leave_take(session: SessionFolder, *, render: bool) -> None:
-    """Make the take of a session that has ended, and say where it lies.
-
-    Raises:
-        TakeError: the folder cannot be written.
-    """
-    from antiphon.daemon.takes import close_session  # noqa: PLC0415
-    from antiphon.export.take_midi import midi_bytes  # noqa: PLC0415  imports mido
-
-    midi = close_session(session.path, midi_bytes)
-    rendered = []
-    if render:
-        from antiphon.export.take_render import render_take  # noqa: PLC0415  numpy, symusic and pillow
-
-        rendered = render_take(midi)
-    print(f"take: {', '.join(map(str, [midi, *rendered]))}", flush=True)
-
-
 def _bundled() -> Path:
     from antiphon.models.bundled import bundled_performance  # noqa: PLC0415
 
     return Path(str(bundled_performance()))
-
-
-def _recover_aside(folder: Path) -> Any:
-    """Start making the takes of earlier sessions that ended badly, in a process of its own; None: there are none.
-
-    Ours has no time for it: ports are to open at once.
-    """
-    from antiphon.daemon.session import sessions_without_take  # noqa: PLC0415
-
-    if not folder.is_dir() or all(session.is_running for session in sessions_without_take(folder)):
-        return None
-    import subprocess  # noqa: PLC0415
-
-    command = [sys.executable, "-m", "antiphon.daemon.cli", "recover", "--quiet", "--takes", str(folder)]
-    own_group = None if sys.platform == "win32" else 0  # Ctrl-C is for the player
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, process_group=own_group)
-
-
-def _anything_played(session: SessionFolder) -> bool:
-    from antiphon.daemon.journal import read_journal  # noqa: PLC0415
-    from antiphon.daemon.messages import Kind  # noqa: PLC0415
-
-    return any(record.kind in (Kind.MIDI_IN, Kind.SENT) for record in read_journal(session.path, "wire"))
-
-
-def _discard(session: SessionFolder) -> None:
-    """Leave no empty session behind one that could not start."""
-    import shutil  # noqa: PLC0415
-
-    shutil.rmtree(session.path, ignore_errors=True)
 
 
 def _say(line: str, config: Config) -> None:

@@ -22,7 +22,7 @@ SHORTEST_NS = 20_000_000
 class _Entry(NamedTuple):
     t_ns: int
     rank: int
-    count: int  # entries of the same time and rank leave in the order they came
+    nth: int  # entries of the same time and rank leave in the order they came
     record: Record
 
 

@@ -124,7 +124,7 @@ class FilePorts:
         """Look at the ports behind it."""
         if self._behind is None:
             return []
-        return [change if change.output else change._replace(index=change.index + 1) for change in self._behind.check()]
+        return [change if change.output else change._replace(port=change.port + 1) for change in self._behind.check()]
 
     def send(self, message: bytes) -> None:
         """Send to the ports behind it, or nowhere."""

@@ -30,11 +30,11 @@ class MidiInput:
         self._in_sysex = False
 
     def take(self, data: bytes | list[int]) -> bytes | None:
-        """Give one whole message; None for what is passed over quietly or refused.
+        r"""Give one whole message; None for what is passed over quietly or refused.
 
         >>> port = MidiInput()
         >>> port.take([0x90, 60, 100]), port.take([62, 100]), port.take([0xFE]), port.malformed
-        (b'\\x90<d', b'\\x90>d', None, 0)
+        (b'\x90<d', b'\x90>d', None, 0)
         >>> port.take([0x90, 60]), port.take([0x90, 200, 1]), port.malformed
         (None, None, 2)
         """

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, Self
 from antiphon.daemon.errors import PortError
 
 
-class NoMidiSystem(PortError):
+class NoMidiSystem(PortError):  # noqa: N818  a state of the machine, not a mistake
     """There is no MIDI system on this machine at all."""
 
 
@@ -36,7 +36,7 @@ class PortChange(NamedTuple):
 
     back: bool
     output: bool
-    index: int
+    port: int
 
 
 class Ports(Protocol):

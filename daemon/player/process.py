@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 from antiphon.daemon.journal import SegmentWriter, preallocate
 from antiphon.daemon.messages import Kind, Record
@@ -162,8 +163,8 @@ class _Player:
         else:
             left = max(0, other - now)
         link = self._brain.link
-        readers = [self._woken] if link is None else [self._woken, link]
-        writers = [link] if link is not None and link.waiting else []
+        readers: list[Any] = [self._woken] if link is None else [self._woken, link]
+        writers: list[Any] = [link] if link is not None and link.waiting else []
         readable, writable, _ = select.select(readers, writers, (), left / _NS)
         if link is not None:
             if link in readable:
@@ -200,9 +201,9 @@ class _Player:
         if now - self._cables_ns >= (_CABLES_NS if quiet else _PATIENCE_NS):
             self._cables_ns = now
             for change in self._ports.check():
-                self._wire.report(Record(Kind.PORT, int(change.back), int(change.output), 0, change.index, _clock()))
+                self._wire.report(Record(Kind.PORT, int(change.back), int(change.output), 0, change.port, _clock()))
                 if not change.output:
-                    self._wire.input_lost(change.index)
+                    self._wire.input_lost(change.port)
                 elif change.back:
                     # It missed the ends of what sounded: whoever it is, it starts from silence.
                     self._wire.silence(panic=True)

@@ -17,7 +17,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,6 +38,9 @@ from antiphon.daemon.player.ports import OnMessage, PortChange, PortNames
 _CALLBACK_S = 0.005
 #: Two periods of the slowest usual JACK (2048 frames at 44.1 kHz): what was sent is on the wire by then.
 _FLUSH_S = 0.1
+#: JACK carries nothing over a new connection until its graph has turned once (tried: a third of a percent of
+#: first messages were lost), so a greeting waits for two of the slowest usual periods.
+_SETTLE_S = 0.1
 _MOST_INSTANCES = 100
 
 
@@ -54,9 +57,10 @@ class _Input:
 
     def listen(self, on_message: OnMessage) -> None:
         self._on_message = on_message
+        # rtmidi gives its queue out only while no callback is set: what arrives in the microsecond between
+        # these two would be heard at the next pause. Pauses are rare (a cable), so that is let be.
         self.drain()
         self.client.set_callback(self.on_event)
-        self.drain()  # what slipped in between
 
     def drain(self) -> None:
         while (event := self.client.get_message()) is not None:
@@ -78,7 +82,13 @@ class _Output:
     name: str
     joined: str | None
     client: Any = None
-    greeting: tuple[bytes, ...] = field(default=())  # sent whenever it is joined: a synth's programs
+    greeting: tuple[bytes, ...] = ()  # sent whenever it is joined: a synth's programs
+    fresh: bool = False  # joined at the last look, and not greeted yet
+
+    def greet(self) -> None:
+        self.fresh = False
+        for message in self.greeting:
+            self.client.send_message(message)
 
 
 class RtMidiPorts:
@@ -149,6 +159,11 @@ class RtMidiPorts:
         except BaseException:
             self.close()
             raise
+        greeted = [output for output in self._outputs if output.client and output.greeting]
+        if greeted:
+            time.sleep(_SETTLE_S)
+        for output in greeted:
+            output.greet()
         self._on_message = on_message
         for port in self._inputs:
             if port.client:
@@ -158,18 +173,26 @@ class RtMidiPorts:
         """Nothing to start: someone plays."""
 
     def check(self) -> list[PortChange]:
-        """See `ports.Ports.check`."""
-        joined_in = [port for port in self._inputs if port.joined]
-        joined_out = [port for port in self._outputs if port.joined]
+        """See `ports.Ports.check`. An output that is back is told at the next call, when it carries again."""
         changes: list[PortChange] = []
-        if joined_in:
+        for output in self._outputs:
+            if output.fresh:
+                output.greet()
+                changes.append(PortChange(back=True, output=True, port=output.index))
+        if any(port.joined for port in self._inputs):
             there = self._look(self._inputs, new_input)
-            changes += [self._input_changed(port) for port in joined_in
-                        if _moved(port.joined, port.client, there)]  # fmt: skip
-        if joined_out:
+            for port in self._inputs:
+                if _moved(port.joined, port.client, there):
+                    self._change_input(port)
+                    changes.append(PortChange(back=bool(port.client), output=False, port=port.index))
+        if any(output.joined for output in self._outputs):
             there = self._look(self._outputs, new_output)
-            changes += [self._output_changed(port) for port in joined_out
-                        if _moved(port.joined, port.client, there)]  # fmt: skip
+            for output in self._outputs:
+                if _moved(output.joined, output.client, there):
+                    self._change_output(output)
+                    output.fresh = output.client is not None
+                    if not output.fresh:
+                        changes.append(PortChange(back=False, output=True, port=output.index))
         return changes
 
     def send(self, message: bytes) -> None:
@@ -228,9 +251,6 @@ class RtMidiPorts:
 
     def _open_output(self, port: _Output) -> None:
         port.client = _opened(new_output(self._api, self._client(port.name)), port.name, port.joined)
-        if port.client is not None:
-            for message in port.greeting:
-                port.client.send_message(message)
 
     def _client(self, port: str) -> str:
         # JACK has one client a port, so each gets the port's own name; elsewhere all share one.
@@ -247,23 +267,21 @@ class RtMidiPorts:
             look.delete()
         return found
 
-    def _input_changed(self, port: _Input) -> PortChange:
+    def _change_input(self, port: _Input) -> None:
         with self._paused():
-            if port.client is not None:
+            if port.client is None:
+                self._open_input(port)
+            else:
                 port.client.delete()
                 port.client = None
-                return PortChange(back=False, output=False, index=port.index)
-            self._open_input(port)
-        return PortChange(back=port.client is not None, output=False, index=port.index)
 
-    def _output_changed(self, port: _Output) -> PortChange:
+    def _change_output(self, output: _Output) -> None:
         with self._paused():
-            if port.client is not None:
-                gone, port.client = port.client, None
+            if output.client is None:
+                self._open_output(output)
+            else:
+                gone, output.client = output.client, None
                 gone.delete()
-                return PortChange(back=False, output=True, index=port.index)
-            self._open_output(port)
-        return PortChange(back=port.client is not None, output=True, index=port.index)
 
     @contextlib.contextmanager
     def _paused(self) -> Iterator[None]:

@@ -20,8 +20,8 @@ from antiphon.daemon.brain.stage import OwnNote, Stage
 from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT
 from antiphon.models.parts import Part
 
-#: An accompaniment does not stop because the performer listens: below the first it is steered to be denser,
-#: below the second the next onset comes within half a beat (onsets a beat, over two bars).
+#: An accompaniment does not stop because the performer listens: below the first it is steered to be denser, and no
+#: rest is so long that it falls below the second (onsets a beat, over two bars).
 _STEER_BELOW, _FLOOR = 2.6, 2.2
 _HALF_BEAT = TICKS_PER_BEAT // 2
 #: Logits taken from the performer's imagined part when Antiphon plays nothing at all.
@@ -145,14 +145,18 @@ class Accompany(Mode):
         density = plan.density
         wanted = stage.settings.density
         steering = density.steer(here, wanted or _STEER_BELOW, floor_only=not wanted)
-        sparse = not wanted and steering.gap_bias is not None and density.rate(here) < _FLOOR
-        latest = max(here, time.next_on_grid(earliest, _HALF_BEAT), (last or here) + _HALF_BEAT)
-        least, greatest = plan.gaps(earliest, latest if sparse else None)
+        latest, due = None, False
+        if not wanted:
+            latest = max(
+                density.last_tick + density.longest_gap(_FLOOR, _HALF_BEAT), time.next_on_grid(earliest, _HALF_BEAT)
+            )
+            due = latest <= here + _HALF_BEAT
+        least, greatest = plan.gaps(earliest, latest)
         own = [int(Part[name.upper()]) for name in stage.settings.parts]
         sounding = {part: plan.sounding(here, part) for part in own}
         if sum(note.tick == here for note in stage.window.notes[-_MOST_TOGETHER:]) >= _MOST_TOGETHER:
             least = max(least, 1)
-        part_bias = self._part_bias(here, sounding, steering.pressure, sparse)
+        part_bias = self._part_bias(here, sounding, steering.pressure, due)
         pitch = self._pitches(sounding)
         for _attempt in range(2):
             constraints = stage.palette.constraints(
@@ -165,12 +169,12 @@ class Accompany(Mode):
             least = max(1, least)  # this very note is there already: then a later one
         plan.add(draw, tick, tick + draw.duration, imagined=draw.part not in own)
 
-    def _part_bias(self, tick: int, sounding: dict[int, list[OwnNote]], pressure: float, sparse: bool) -> Bias:
-        """Only the chosen parts and the performer's; what has rested long is missed."""
+    def _part_bias(self, tick: int, sounding: dict[int, list[OwnNote]], pressure: float, due: bool) -> Bias:
+        """Only the chosen parts and, unless an onset is due, the performer's; what has rested long is missed."""
         performers = self.stage.performer_parts - sounding.keys()
         bias = only_parts(sounding.keys() | performers)
         for part in performers:
-            bias[part] = -np.inf if sparse else -_LESS_IMAGINED * pressure
+            bias[part] = -np.inf if due else -_LESS_IMAGINED * pressure
         free = [part for part in sounding if len(sounding[part]) < POLYPHONY[Part(part)]]
         for part in sounding:
             if part not in free and free:

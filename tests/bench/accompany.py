@@ -1,0 +1,100 @@
+"""Accompanying a MIDI clock on real JACK. ``python -m tests.bench.accompany [SECONDS] [--solo]``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from antiphon.daemon.messages import Kind
+
+from tests.bench.stage import Client, Daemon, jack
+
+_BPM = 120.0
+_PERIOD_MS = 64 / 48.0
+_TUNE = (72, 74, 76, 79, 76, 74, 72, 69, 72, 74, 76, 74, 72, 69, 67, 69)
+
+
+def _clock(client: Client, started: list[int], seconds: float, stop: threading.Event) -> None:
+    """Send start and 24 pulses a beat, each at its own absolute time."""
+    tick_s = 60 / _BPM / 24
+    client.send(0xFA)
+    began = time.perf_counter()
+    for pulse in range(int(seconds / tick_s)):
+        due = began + pulse * tick_s
+        while (left := due - time.perf_counter()) > 0:
+            time.sleep(max(0.0, left - 0.0003))
+        if pulse == 0:
+            started.append(time.perf_counter_ns())
+        client.send(0xF8)
+        if stop.is_set():
+            return
+    client.send(0xFC)
+
+
+def main(argv: list[str]) -> int:
+    """Print onsets a beat, distance from the harness's grid, drops and stuck notes."""
+    solo = "--solo" in argv
+    numbers = [float(arg) for arg in argv if not arg.startswith("-")]
+    seconds = numbers[0] if numbers else 300.0
+    with tempfile.TemporaryDirectory() as takes, jack():
+        daemon = Daemon(Path(takes), "--mode", "accompany", "--clock", "midi", "--tightness", "1", "--seed", "1")
+        daemon.wait_ready()
+        client = Client("Bench", "Antiphon in", "Antiphon out")
+        started: list[int] = []
+        clock = threading.Thread(target=_clock, args=(client, started, seconds, threading.Event()))
+        clock.start()
+        beat = 0
+        while clock.is_alive():
+            if not solo and started and beat % 16 < 12:  # three bars of melody, a bar of rest
+                pitch = _TUNE[beat % len(_TUNE)]
+                client.send(0x90, pitch, 84)
+                time.sleep(60 / _BPM * 0.8)
+                client.send(0x80, pitch, 0)
+                time.sleep(60 / _BPM * 0.2)
+            else:
+                time.sleep(60 / _BPM)
+            beat += 1
+        time.sleep(1.0)
+        code = daemon.stop()
+        time.sleep(0.2)
+        received, wire = list(client.received), daemon.wire()
+        client.close()
+    return _report(received, started[0], seconds, wire, code)
+
+
+def _report(received: list[tuple[int, list[int]]], started_ns: int, seconds: float, wire: list, code: int) -> int:  # type: ignore[type-arg]
+    onsets = [(stamp, message) for stamp, message in received if message[0] & 0xF0 == 0x90 and message[2]]
+    beats = (np.array([stamp for stamp, _ in onsets]) - started_ns) / 1e9 * _BPM / 60
+    # the grid of the harness: sixteenths and eighth triplets of its own beat
+    slots = np.array(sorted({n / 4 for n in range(5)} | {n / 3 for n in range(4)}))
+    inside = beats % 1.0
+    error_ms = np.abs(inside[:, None] - slots[None, :]).min(axis=1) * 60e3 / _BPM
+    print(
+        f"onsets {len(onsets)}; off the grid: median {np.median(error_ms):.2f} ms, "
+        f"p95 {np.percentile(error_ms, 95):.2f} ms"
+    )
+    within = 100 * np.mean(error_ms <= _PERIOD_MS + 2.0)
+    print(f"within one period + 2 ms of the harness's beat: {within:.1f}%")
+    spans = [np.sum((beats >= b) & (beats < b + 32)) / 32 for b in np.arange(0, seconds * _BPM / 60 - 31, 4)]
+    print(
+        f"onsets a beat in every 8 bars: least {min(spans):.2f}, median {np.median(spans):.2f}, most {max(spans):.2f}"
+    )
+    dropped, sent = (sum(record.kind == kind for record in wire) for kind in (Kind.DROPPED, Kind.SENT))
+    print(f"sent {sent}, late-drops {dropped} ({100 * dropped / max(1, sent + dropped):.2f}%)")
+    sounding: dict[tuple[int, int], int] = {}
+    for _, message in received:
+        key = (message[0] & 0x0F, message[1])
+        if message[0] & 0xF0 == 0x90 and message[2]:
+            sounding[key] = sounding.get(key, 0) + 1
+        elif message[0] & 0xF0 in (0x80, 0x90):
+            sounding.pop(key, None)
+    print(f"stuck notes: {len(sounding)}; exit {code}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
