@@ -24,7 +24,9 @@ lint: $(DEVELOP)
 	$(BIN)/mypy
 
 bench: $(DEVELOP)
-	$(BIN)/python -m pytest --quiet --capture=no tests/bench
+	for bench in follow scheduling idle accompany kills; do \
+		echo; echo "## $$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; \
+	done
 
 docs: $(PLAY)
 	$(BIN)/antiphon osc --markdown > docs/parameters.md

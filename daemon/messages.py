@@ -44,7 +44,8 @@ class Kind(IntEnum):
     #            value: tolerance in ns, after which it is dropped)
     END = 22  # end note `id` at t_ns
     CANCEL = 23  # forget unsent note `id` (ALL_NOTES: every one); a=1: also cut what sounds of it
-    PANIC = 24  # every note off, CC64 0, 120, 123, bend centre, on every channel
+    PANIC = 24  # every note off, CC64 0, 120, 123, bend centre, on every channel (a: 1 as the engine's order, 0 as
+    #             its input)
     SEND = 25  # another message at t_ns (a b c: bytes; id: number of bytes)
     THRU = 26  # (a: 0 off, 1 on; b: channel that what is played goes out on)
     OFFSET = 27  # (t_ns: added to the time of every note that follows; may be negative)

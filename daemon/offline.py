@@ -81,7 +81,7 @@ class SimulatedPlayer:
                 reports.append(Record(Kind.OUT, record.a, record.b, record.c, 0, record.t_ns, when_ns))
                 continue
             note = self._notes.get(record.id)
-            if note is None:
+            if note is None or (record.kind == Kind.NOTE and note.sounding):
                 continue
             if record.kind == Kind.NOTE:
                 reports += self._start(note, when_ns)
@@ -168,7 +168,12 @@ def wire_log(log: Iterable[Record]) -> list[Record]:
 
 def engine_log(log: Iterable[Record]) -> list[Record]:
     """What a brain would have written down: its inputs, SAMPLED and MARK."""
-    return [record for record in log if record.kind not in ORDER_KINDS and record.kind != Kind.OUT]
+    return [record for record in log if not is_order(record) and record.kind != Kind.OUT]
+
+
+def is_order(record: Record) -> bool:
+    """Whether a record of a log is what the engine ordered; a panic may be asked of it too."""
+    return record.kind in ORDER_KINDS and (record.kind != Kind.PANIC or record.a == 1)
 
 
 class _Session:
@@ -189,7 +194,7 @@ class _Session:
                 continue
             for result in self._engine.handle(following):
                 self._write(result)
-                if result.kind in ORDER_KINDS:
+                if is_order(result):
                     pending += self.player.order(result, self._now_ns)
 
     def go_on(self, until_ns: int) -> None:

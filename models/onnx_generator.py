@@ -152,9 +152,9 @@ class OnnxGenerator:
         """Give what the constraints alone decide; made once for each of them (they are immutable)."""
         if self._reply_fixed is None or self._reply_fixed[0] is not constraints:
             low, high = constraints.min_duration, constraints.max_duration
-            times = (low <= _TIMES) & (high >= _TIMES)
             if constraints.duration is not None:
-                times = constraints.duration == _TIMES
+                low = high = constraints.duration
+            times = (low <= _TIMES) & (high >= _TIMES)
             velocity = constraints.velocity_bias
             sharpness = 1.0 / max(constraints.temperature, _COLDEST)
             self._reply_fixed = (constraints, {

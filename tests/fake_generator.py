@@ -125,6 +125,15 @@ class FakeGenerator:
             duration = low + int(uniforms[4] * (high - low + 1))
         return Draw(part, gap, pitch, level * VELOCITY_STEP + VELOCITY_STEP // 2, duration, log_prob)
 
+    def reply(
+        self, state: FakeState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: tuple[int, int, int] | None = None,
+    ) -> tuple[FakeState, Draw]:  # fmt: skip
+        assert constraints.part is not None
+        assert constraints.gap is not None
+        after = self.step(state, note)
+        return after, self.sample(after, constraints, uniforms, grid)
+
 
 def _pick(logits: NDArray[np.float64], uniform: float) -> tuple[int, float]:
     if not np.isfinite(logits).any():

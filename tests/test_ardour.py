@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-import uuid
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from antiphon.bridges.ardour import create_session
 from antiphon.daemon.messages import Kind, Record
 
 from tests.ardour_compare import Outcome, Pass, Region, compare, passes_of, regions_of, sent_in
-from tests.ardour_rig import PERIOD, SAMPLE_RATE, Antiphon, Daw, Keyboard, PrivateJack, missing_programs
+from tests.ardour_rig import PERIOD, SAMPLE_RATE, Antiphon, Daw, HurriedJack, Keyboard, missing_programs
+from tests.jack_rig import in_environment
 
 pytestmark = [pytest.mark.ardour, pytest.mark.jack]
 
@@ -54,23 +55,19 @@ class Played:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     missing = missing_programs()
     if missing:
-        told = f"no {', '.join(missing)}: nothing is tested with a real DAW; apt-get install ardour jackd2"
+        told = f"no {', '.join(missing)}: NOTHING was tested with a real DAW; apt-get install ardour jackd2"
         if os.environ.get("CI"):
-            pytest.fail(told)
+            pytest.fail(told, pytrace=False)
+        print(f"\n!!! {told}", file=sys.__stderr__)
         pytest.skip(told)
     folder = tmp_path_factory.mktemp("ardour")
-    with (
-        PrivateJack(f"antiphon-ardour-{uuid.uuid4().hex[:8]}", folder / "jackd.log") as jack,
-        pytest.MonkeyPatch.context() as patched,
-    ):
-        for name, value in jack.environment.items():
-            patched.setenv(name, value)
-        yield _play(folder, jack.environment)
+    with HurriedJack(f"antiphon-ardour{os.getpid()}") as jack, in_environment(jack.environment):
+        yield _play(folder)
 
 
-def _play(folder: Path, environment: dict[str, str]) -> Played:
+def _play(folder: Path) -> Played:
     own = {name: str(folder / name.lower()) for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
-    ardours = {**environment, **own}  # nothing of the user's preferences is read or written
+    ardours = {**os.environ, **own}  # nothing of the user's preferences is read or written
     loop_s = (_LOOPED_BAR * _BAR_S, (_LOOPED_BAR + 1) * _BAR_S)
     session = create_session(folder, "Duet", sample_rate=SAMPLE_RATE, loop_s=loop_s, environment=ardours)
     flags = (
@@ -88,7 +85,7 @@ def _play(folder: Path, environment: dict[str, str]) -> Played:
         "jack",
     )
     with (
-        Antiphon(folder / "takes", environment, *flags) as antiphon,
+        Antiphon(folder / "takes", *flags) as antiphon,
         Keyboard() as keyboard,
         Daw(session, ardours, keyboard.port) as daw,
     ):

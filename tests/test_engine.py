@@ -169,7 +169,7 @@ def test_panic_cancels_silences_and_marks() -> None:
     chosen.handle(on(1.0, 60))
     assert chosen.handle(Record(Kind.PANIC, t_ns=ns(2.0))) == [
         Record(Kind.CANCEL, 1, id=0, t_ns=ns(2.0)),
-        Record(Kind.PANIC, t_ns=ns(2.0)),
+        Record(Kind.PANIC, 1, t_ns=ns(2.0)),
         Record(Kind.MARK, int(Mark.PANIC), t_ns=ns(2.0)),
     ]
     assert chosen.handle(off(3.0, 60)) == []

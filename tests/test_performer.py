@@ -22,9 +22,7 @@ from tests.engine_rig import cc, midi, ns, off, on
 
 def told(performer: Performer, *records: Record) -> list[str]:
     """What happened, in words: notes by pitch, controllers left out."""
-    return [
-        word for record in records for event in performer.feed(record) if (word := in_words(event)) is not None
-    ]
+    return [word for record in records for event in performer.feed(record) if (word := in_words(event)) is not None]
 
 
 def in_words(event: Event) -> str | None:

@@ -68,6 +68,6 @@ def run_action(ardour: ArdourShell, *, strict: bool = True) -> None:
     Raises:
         ArdourError: where ``strict``: Antiphon's ports are not there.
     """
-    on_one_line = ACTION.replace("]]", "]=]").replace("[[", "[=[").replace("\n", "\\n").replace('"', '\\"')
+    on_one_line = ACTION.replace("\n", "\\n").replace('"', '\\"')
     ardour.tell(f'ardour = function() end load("{on_one_line}")()')
     ardour.tell("factory()()" if strict else "pcall(factory())")

@@ -77,7 +77,7 @@ class ArdourShell:
         """
         program = find_ardour()
         self._rest = b""
-        self._chatter = tempfile.TemporaryFile()
+        self._chatter = tempfile.TemporaryFile()  # noqa: SIM115  as long as the shell
         self._answers, theirs = os.pipe()
         handle, name = tempfile.mkstemp(suffix=".lua")
         self._script = Path(name)
@@ -129,13 +129,10 @@ class ArdourShell:
         Raises:
             ArdourError: the engine does not start (JACK is not running, for one).
         """
-        (answer,) = self.tell(
-            f'local b = AudioEngine:set_backend("{backend}", "{device}", "") '
-            "say(AudioEngine:setup_required() and -1 or AudioEngine:start())"
-            if backend == "JACK"
-            else f'AudioEngine:set_backend("{backend}", "ardour", "") '
-            f'AudioEngine:set_device_name("{device}") say(AudioEngine:start())'
-        )
+        # An empty device leaves JACK its default; the dummy's devices are its speeds.
+        choose = f'AudioEngine:set_backend("{backend}", "ardour", "") '
+        device_too = f'AudioEngine:set_device_name("{device}") ' if device else ""
+        (answer,) = self.tell(f"{choose}{device_too}say(AudioEngine:start())")
         if answer != "0":
             raise ArdourError(f"Ardour's engine on {backend} does not start ({answer}); is JACK running?")
 

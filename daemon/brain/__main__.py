@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def main(argv: list[str]) -> int:
     except AntiphonError as error:
         screen.say(str(error), wrong=True)
         return 2  # the player does not start a brain again that told its own remedy
+    except Exception as error:  # a fault of ours: the player goes on, and starts the next brain
+        where = folder.path / "brain-error.txt"
+        where.write_text(traceback.format_exc())
+        screen.say(f"the brain failed ({error!r}) and is started again; what led to it is in {where}", wrong=True)
+        return 1
 
 
 if __name__ == "__main__":

@@ -239,7 +239,7 @@ class Engine:
     def _panic(self, record: Record) -> None:
         stage = self._stage
         stage.silence()
-        stage.out.append(Record(Kind.PANIC, t_ns=record.t_ns))
+        stage.out.append(Record(Kind.PANIC, 1, t_ns=record.t_ns))
         self._mode.hush(record.t_ns)
         self._mode.rest(record.t_ns)
         stage.mark(Mark.PANIC)

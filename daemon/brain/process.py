@@ -68,6 +68,7 @@ class Brain:
         self._stream = RecordStream()
         self._stopping = False
         self._busy_ns = 0
+        self._load = 0.0
         self._settings: Settings | None = None
         self._warm = warm
         self._warm_until_ns = 0
@@ -97,6 +98,7 @@ class Brain:
             if self._osc in readable and self._osc is not None:
                 for record in self._osc.receive(clock()):
                     self._take(record)
+                self._publish(clock())
             wake = engine.next_wake_ns
             now = clock()
             if wake is not None and now >= wake:
@@ -158,16 +160,22 @@ class Brain:
         except TakeError as error:
             self._screen.say(str(error), wrong=True)
         self._send(Record(Kind.BEAT, t_ns=now).pack())
-        if self._osc is not None and self._engine.settings is not self._settings:
-            self._osc.publish(self._engine.settings, now)
-        self._settings = self._engine.settings
+        self._publish(now)
+        self._load = self._busy_ns / HOUSEKEEPING_NS
+        self._busy_ns = 0
         self._screen.show(self.status())
+
+    def _publish(self, now_ns: int) -> None:
+        """Echo what changed to who subscribed: a motorised fader shows what is, not what was asked for."""
+        settings = self._engine.settings
+        if self._osc is not None and settings is not self._settings:
+            self._osc.publish(settings, now_ns)
+        self._settings = settings
 
     def status(self) -> dict[str, float | int | str]:
         """Give what `antiphon status`, OSC and the status line tell."""
         told = dict(self._engine.status(time.perf_counter_ns()))
-        told["load"] = round(self._busy_ns / HOUSEKEEPING_NS, 3)
-        self._busy_ns = 0
+        told["load"] = round(self._load, 3)
         for name in ("model", "provider"):
             told[name] = str(self._facts.get(name, ""))
         return told

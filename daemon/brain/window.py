@@ -43,9 +43,7 @@ class Window:
             states.append(self._generator.step(states[-1] if states else self._initial, notes[len(states)]))
         return states[-1] if states else self._initial
 
-    def reply(
-        self, constraints: Constraints, uniforms: NDArray[np.float64], grid: tuple[int, int, int] | None
-    ) -> Draw:
+    def reply(self, constraints: Constraints, uniforms: NDArray[np.float64], grid: tuple[int, int, int] | None) -> Draw:
         """Draw the next note at a forced part and gap, taking the newest note in by the same call if it is fresh."""
         states, notes = self._states, self.notes
         if len(states) != len(notes) - 1:

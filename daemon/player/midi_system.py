@@ -35,7 +35,7 @@ _REMEDIES = {
     "jack": "start JACK (jackd -d dummy, or your desktop's), and look at JACK_DEFAULT_SERVER",
     "coremidi": "CoreMIDI is macOS's only: leave --api out",
 }
-_NO_PORTS = "or play without ports: antiphon jam --performer FILE.mid"
+_NO_PORTS = "or give a file for a performer: antiphon jam --performer FILE.mid"
 
 #: Antiphon's own clients, and what is no instrument: never offered, never wired by --connect.
 _OWN = re.compile(r"Antiphon( \d+)? (in|out|keyboard|synth|look)\b")

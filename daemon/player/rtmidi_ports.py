@@ -38,8 +38,8 @@ from antiphon.daemon.player.ports import OnMessage, PortChange, PortNames
 _CALLBACK_S = 0.005
 #: Two periods of the slowest usual JACK (2048 frames at 44.1 kHz): what was sent is on the wire by then.
 _FLUSH_S = 0.1
-#: JACK carries nothing over a new connection until its graph has turned once (tried: a third of a percent of
-#: first messages were lost), so a greeting waits for two of the slowest usual periods.
+#: JACK carries nothing over a new connection until its graph has turned once (tried: 6 of 180 joins lost
+#: what was sent first), so a greeting waits for two of the slowest usual periods.
 _SETTLE_S = 0.1
 _MOST_INSTANCES = 100
 

@@ -27,7 +27,7 @@ _HALF_BEAT = TICKS_PER_BEAT // 2
 #: Logits taken from the performer's imagined part when Antiphon plays nothing at all.
 _LESS_IMAGINED = 6.0
 #: A chosen part that rests for longer than this (beats) becomes likelier, by this a beat, up to this (logits).
-_REST_BEATS, _MISSED_A_BEAT, _MOST_MISSED = 4.0, 0.75, 6.0
+_REST_BEATS, _MISSED_A_BEAT, _MOST_MISSED = 4.0, 1.0, 12.0
 #: Notes struck together by everyone: no more than two hands and a band can.
 _MOST_TOGETHER = 14
 
