@@ -132,17 +132,13 @@ class Settings:
     parts: tuple[str, ...] = _parameter(
         ("chords", "bass", "drums"), "parts", "the parts it plays when it accompanies", choices=PARTS
     )
-    voice: str = _parameter(
-        "piano", "choice", "the part it plays when it follows, answers or continues", choices=PARTS
-    )
+    voice: str = _parameter("piano", "choice", "the part it plays when it follows, answers or continues", choices=PARTS)
     performer: str = _parameter(
         "auto", "choice", "the part the performer plays (auto: lead to accompany, else piano)",
         choices=("auto", *PARTS),
     )  # fmt: skip
     temperature: float = _parameter(0.95, "float", "how daring: 0 always the likeliest note", 0.0, 2.0)
-    top_p: float = _parameter(
-        0.95, "float", "draw from the likeliest choices that make up this share", 0.05, 1.0
-    )
+    top_p: float = _parameter(0.95, "float", "draw from the likeliest choices that make up this share", 0.05, 1.0)
     density: float = _parameter(
         0.0, "float", "onsets a beat to aim for (0: as the model feels)", 0.0, 12.0, "onsets/beat"
     )
@@ -161,17 +157,13 @@ class Settings:
         "else free)", choices=CLOCKS,
     )  # fmt: skip
     tightness: float = _parameter(0.9, "float", "1: exactly on the grid; 0: as loose as a loose player")
-    count_in: int = _parameter(
-        0, "int", "bars of click before an accompaniment on the internal clock", 0, 4, "bars"
-    )
+    count_in: int = _parameter(0, "int", "bars of click before an accompaniment on the internal clock", 0, 4, "bars")
     click: bool = _parameter(False, "bool", "a click on every beat, on the drum channel")
     lookahead: float = _parameter(2.0, "float", "how far ahead it plans", 0.25, 8.0, "beats")
     commit: float = _parameter(
         0.25, "float", "how far ahead a planned note is handed to the player", 0.05, 2.0, "beats"
     )
-    answer_length: float = _parameter(
-        1.0, "float", "length of an answer, as a factor of the phrase's", 0.1, 8.0
-    )
+    answer_length: float = _parameter(1.0, "float", "length of an answer, as a factor of the phrase's", 0.1, 8.0)
     patience: float = _parameter(
         1.0, "float", "how long it waits for a phrase to end, as a factor of the performer's pace", 0.25, 4.0
     )

@@ -15,11 +15,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from antiphon.export.card import card
 from antiphon.export.graphs import GraphSpec, graphs
 from antiphon.export.quantise import quantised
 from antiphon.models.errors import ModelError
 from antiphon.models.model_files import FORMAT
-from antiphon.models.training import CHECKPOINT, load_network
+from antiphon.models.training import CHECKPOINT, Recipe, load_network
 from numpy.typing import NDArray
 
 OPSET = 20
@@ -115,8 +116,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("run", type=Path, help="a training run's folder")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--name", help="the model's name (default: the folder's)")
+    parser.add_argument("--recipe", default="antiphon", help="the recipe that it was trained with: for the card")
+    parser.add_argument("--scores", type=Path, help="for the card: what `antiphon evaluate --json` wrote")
+    parser.add_argument("--facts", type=Path, help="for the card: JSON with command, trained_on, scores_command")
     args = parser.parse_args(argv)
-    written = export_run(args.run / CHECKPOINT, args.out, args.name or args.out.name, {})
+    facts = json.loads(args.facts.read_text()) if args.facts else {}
+    if args.scores:
+        facts = {"scores_command": "antiphon evaluate", **facts, "scores": json.loads(args.scores.read_text())}
+    written = export_run(args.run / CHECKPOINT, args.out, args.name or args.out.name, facts)
+    (args.out / "CARD.md").write_text(card(written, Recipe.load(args.recipe).data))
     for graph, told in written["export"].items():
         print(
             f"{graph}: {told['bytes']} bytes, "

@@ -31,9 +31,7 @@ class Excerpts:
         self._cumulative = np.cumsum(share / share.sum())
         self._augment = augment
 
-    def draw(
-        self, rng: np.random.Generator, batch: int, notes: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    def draw(self, rng: np.random.Generator, batch: int, notes: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Draw ``batch`` excerpts of up to ``notes`` notes: a padded table [batch, notes, 6] and lengths [batch]."""
         table = np.zeros((batch, notes, COLUMNS), np.int32)
         lengths = np.zeros(batch, np.int64)

@@ -56,9 +56,7 @@ class Markov:
             rows = [_keys(classes_of(piece.notes), attribute, order) for piece in pieces]
             keys = np.concatenate([row[0] for row in rows])
             values = np.concatenate([row[1] for row in rows])
-            self._tables.append(
-                [_count(keys[:, level], values, CLASSES[attribute]) for level in range(order + 1)]
-            )
+            self._tables.append([_count(keys[:, level], values, CLASSES[attribute]) for level in range(order + 1)])
 
     def nll(self, notes: NoteTable) -> NDArray[np.float64]:
         """Give the negative log-likelihood [notes - 1, 5] in nats of every note after the first."""

@@ -74,9 +74,7 @@ def read_corpus(folders: list[Path], tell: Callable[[str], None] = lambda line: 
             (valid if held_out else train).append(Piece(name, folder.name, notes))
         tell(f"{folder.name}: {len(train) + len(valid) - before} pieces")
     if not train and not valid:
-        raise DataError(
-            f"no music in {', '.join(map(str, folders)) or 'no folder'}; give folders that hold MIDI files"
-        )
+        raise DataError(f"no music in {', '.join(map(str, folders)) or 'no folder'}; give folders that hold MIDI files")
     return Corpus(tuple(train), tuple(valid), tuple(dropped))
 
 

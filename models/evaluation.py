@@ -72,9 +72,7 @@ def generator_nll(
     """Give each piece's losses [notes - 1, 5] in nats."""
     losses = [np.zeros((len(notes) - 1, len(ATTRIBUTES))) for notes in pieces]
     jobs = [
-        (piece, start)
-        for piece, notes in enumerate(pieces)
-        for start in range(0, max(1, len(notes) - window), hop)
+        (piece, start) for piece, notes in enumerate(pieces) for start in range(0, max(1, len(notes) - window), hop)
     ]
     jobs.sort(key=lambda job: min(len(pieces[job[0]]) - job[1], window + hop))  # rows of a batch end together
     for first in range(0, len(jobs), _BATCH):
@@ -111,9 +109,7 @@ def _score_batch(
 def _held(row: NDArray[np.int32]) -> HeldNote:
     onset = int(row[Column.ONSET])
     end = onset + max(1, int(row[Column.DURATION]))
-    return HeldNote(
-        onset, int(row[Column.PART]), int(row[Column.PITCH]), int(row[Column.VELOCITY]), off_tick=end
-    )
+    return HeldNote(onset, int(row[Column.PART]), int(row[Column.PITCH]), int(row[Column.VELOCITY]), off_tick=end)
 
 
 def events_of(excerpt: NoteTable, length: int) -> NDArray[np.int64]:
@@ -181,13 +177,9 @@ def show(table: dict[str, Any]) -> str:
 
 def main(argv: list[str]) -> int:
     """Run ``antiphon evaluate``."""
-    parser = argparse.ArgumentParser(
-        prog="antiphon evaluate", description="Score a model on music it never saw."
-    )
+    parser = argparse.ArgumentParser(prog="antiphon evaluate", description="Score a model on music it never saw.")
     parser.add_argument("model", help="one that ships, or a model folder")
-    parser.add_argument(
-        "data", nargs="*", type=Path, help="folders of music; their validation parts are scored"
-    )
+    parser.add_argument("data", nargs="*", type=Path, help="folders of music; their validation parts are scored")
     parser.add_argument("--run", type=Path, help="a training run's folder: its corpus is used as it is")
     parser.add_argument("--only", help="data sets to score, joined by commas")
     parser.add_argument("--notes", type=int, default=20_000, help="notes of each data set at most (0: all)")
@@ -206,9 +198,7 @@ def main(argv: list[str]) -> int:
         wanted = args.only.split(",")
         valid = tuple(piece for piece in valid if piece.source in wanted)
     if not valid:
-        raise DataError(
-            "evaluate: there is no held-out music in what was given; give more files, or other --only"
-        )
+        raise DataError("evaluate: there is no held-out music in what was given; give more files, or other --only")
     table = evaluate(OnnxGenerator.load(args.model), train, valid, args.notes, args.window, args.hop)
     print(show(table))
     if args.json:

@@ -153,11 +153,9 @@ def _tidy(notes: NoteTable) -> NoteTable:
         axis=1,
     )
     notes = notes[np.concatenate([[True], ~same])]
-    follows = np.all(
-        notes[1:][:, [Column.PART, Column.PITCH]] == notes[:-1][:, [Column.PART, Column.PITCH]], axis=1
+    follows = np.all(notes[1:][:, [Column.PART, Column.PITCH]] == notes[:-1][:, [Column.PART, Column.PITCH]], axis=1)
+    room = np.where(follows, notes[1:, Column.ONSET] - notes[:-1, Column.ONSET], np.iinfo(np.int32).max).astype(
+        np.int32
     )
-    room = np.where(
-        follows, notes[1:, Column.ONSET] - notes[:-1, Column.ONSET], np.iinfo(np.int32).max
-    ).astype(np.int32)
     notes[:-1, Column.DURATION] = np.minimum(notes[:-1, Column.DURATION], room)
     return ordered(notes)

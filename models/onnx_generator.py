@@ -188,9 +188,7 @@ class OnnxGenerator:
         )
         place = np.ascontiguousarray(following[:, [0, 1, 4, 5]])
         pitch, code = self._pitch.run(None, {"context": context, "features": features, "place": place})
-        velocity, duration = self._touch.run(
-            None, {"code": code, "pitch": np.ascontiguousarray(following[:, 2])}
-        )
+        velocity, duration = self._touch.run(None, {"code": code, "pitch": np.ascontiguousarray(following[:, 2])})
         logits = (part, gap, pitch, velocity, duration)
         return loss_of(logits, following), hidden_out
 
@@ -222,15 +220,11 @@ class OnnxGenerator:
                 gap = max(gap, constraints.min_gap)
         else:
             gap = constraints.gap
-        place = np.array(
-            [[part, min(gap, MAX_TICKS), *place_in_bar((state.roll.tick or 0) + gap, grid)]], np.int64
-        )
+        place = np.array([[part, min(gap, MAX_TICKS), *place_in_bar((state.roll.tick or 0) + gap, grid)]], np.int64)
         pitch_logits, code = self._pitch.run(
             None, {"context": state.context, "features": state.features, "place": place}
         )
-        pitch = draw(
-            _pitch_logits(pitch_logits[0], part, constraints), float(uniforms[2]), temperature, top_p
-        )
+        pitch = draw(_pitch_logits(pitch_logits[0], part, constraints), float(uniforms[2]), temperature, top_p)
         log_prob += float(log_softmax(pitch_logits[0])[pitch])
         velocity_logits, duration_logits = self._touch.run(None, {"code": code, "pitch": np.array([pitch])})
         logits = velocity_logits[0]
@@ -293,9 +287,7 @@ def _gap_logits(logits: NDArray[np.float32], constraints: Constraints) -> NDArra
     return logits
 
 
-def _part_logits(
-    state: OnnxState, gap_logits: NDArray[np.float32], constraints: Constraints
-) -> NDArray[np.float64]:
+def _part_logits(state: OnnxState, gap_logits: NDArray[np.float32], constraints: Constraints) -> NDArray[np.float64]:
     """Weigh each part by the share of its gaps that is still allowed: what did not come yet is less likely next."""
     logits = log_softmax(state.part_logits)
     if gap_logits is not state.gap_logits:

@@ -48,6 +48,7 @@ class Recipe:
     network: NetworkConfig
     augment: Augment
     weights: dict[str, float]
+    data: dict[str, str]  # what it learns from and on which terms, for the card
     stages: tuple[Stage, ...]
     minutes: float
     rate: float
@@ -56,6 +57,7 @@ class Recipe:
     weight_decay: float
     clip: float
     seed: int
+    steps: int = 0  # where given, the run is over after so many steps, whatever the time
 
     @classmethod
     def load(cls, name: str) -> Recipe:
@@ -68,9 +70,7 @@ class Recipe:
         if path.suffix != ".toml":
             shipped = resources.files("antiphon.models") / "recipes" / f"{name}.toml"
             if not shipped.is_file():
-                raise DataError(
-                    f"there is no recipe {name!r}; give one that ships (antiphon) or a .toml file"
-                )
+                raise DataError(f"there is no recipe {name!r}; give one that ships (antiphon) or a .toml file")
             text = shipped.read_text()
         elif path.is_file():
             text = path.read_text()
@@ -88,6 +88,7 @@ class Recipe:
             return cls(
                 network=NetworkConfig(**table.get("network", {})),
                 augment=Augment(**table.get("augment", {})),
+                data={str(k): str(v) for k, v in table.get("data", {}).items()},
                 weights={str(k): float(v) for k, v in table.get("weights", {}).items()},
                 stages=stages,
                 **training,
@@ -115,7 +116,9 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """Share of the run's time that is over."""
+        """Share of the run that is over."""
+        if self.recipe.steps:
+            return min(1.0, self.step / self.recipe.steps)
         return min(1.0, self.trained_s / (60.0 * self.recipe.minutes))
 
     def learn(self, batch: Batch) -> Tensor:
@@ -269,9 +272,7 @@ def _tell(log: Any, run: Run, losses: Tensor, what: str) -> None:
 
 def main(argv: list[str]) -> int:
     """Run ``antiphon train``."""
-    parser = argparse.ArgumentParser(
-        prog="antiphon train", description="Train a generator on folders of MIDI."
-    )
+    parser = argparse.ArgumentParser(prog="antiphon train", description="Train a generator on folders of MIDI.")
     parser.add_argument("data", nargs="+", type=Path, help="folders of MIDI files, or of a zipped data set")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder; a run in it is resumed")
     parser.add_argument("--recipe", default="antiphon", help="one that ships, or a .toml file")

@@ -60,6 +60,10 @@ class FakeGenerator:
             self._gaps[gap] = logit
         self._gaps += sparse * np.arange(TIME_CLASSES) / MAX_TICKS
 
+    def like_any_gap(self) -> None:
+        """Have no feeling for a beat at all."""
+        self._gaps[1:49] = 0.0
+
     def initial(self) -> FakeState:
         return FakeState(1, None, ())
 

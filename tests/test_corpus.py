@@ -20,9 +20,7 @@ from tests.midi_making import midi_bytes, scale
 
 
 def test_tracks_become_parts_and_ticks() -> None:
-    notes = read_notes(
-        midi_bytes({"Melody": scale(72), "Bass": scale(36), "Drum": scale(38)}, {"Drum": 9}), "x.mid"
-    )
+    notes = read_notes(midi_bytes({"Melody": scale(72), "Bass": scale(36), "Drum": scale(38)}, {"Drum": 9}), "x.mid")
     assert set(notes[:, Column.PART].tolist()) == {Part.LEAD, Part.BASS, Part.DRUMS}
     first = notes[notes[:, Column.PART] == Part.LEAD][:3]
     assert first[:, Column.ONSET].tolist() == [0, 12, 24]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from antiphon.daemon.brain.engine import Engine
@@ -13,7 +14,7 @@ from tests.engine_rig import MS, S, cc, change, clock_ticks, engine, in_order, m
 from tests.fake_generator import FakeGenerator
 
 
-def started(mode: str, **settings: object) -> tuple[Engine, FakeGenerator]:
+def started(mode: str, **settings: Any) -> tuple[Engine, FakeGenerator]:
     generator = FakeGenerator()
     chosen = engine(mode, generator, **settings)
     chosen.handle(Record(Kind.START, id=1))

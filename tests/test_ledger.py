@@ -12,11 +12,11 @@ def _on(channel: int, pitch: int, velocity: int) -> bytes:
 def test_a_note_starts_and_ends() -> None:
     ledger = Ledger()
     assert ledger.start(1, 2, 60, 100) == ([_on(2, 60, 100)], None)
-    assert ledger.sounding == (1,)
+    assert list(ledger.sounding) == [1]
     assert ledger.key_of(1) == (2, 60)
     assert ledger.end(1) == [note_off(2, 60)]
     assert ledger.end(1) == []
-    assert ledger.sounding == ()
+    assert not ledger.sounding
 
 
 def test_a_retriggered_pitch_is_ended_and_started_again() -> None:

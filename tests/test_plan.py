@@ -158,7 +158,7 @@ def test_density_tilts_towards_the_target_and_a_floor_only_up() -> None:
     less = density.steer(192, 0.5).gap_bias
     assert more is not None
     assert less is not None
-    assert more[48] < more[6] < more[0]
-    assert less[48] > less[6] > less[0]
+    assert more[48] < more[24] < more[12] == more[0] == 0.0 < more[6]
+    assert less[48] > less[24] > less[12] == less[0] == 0.0 > less[6]
     assert density.steer(192, 0.5, floor_only=True).gap_bias is None
     assert density.steer(192, 0.0).gap_bias is None

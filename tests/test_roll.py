@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 
 Table = np.ndarray[tuple[int, int], np.dtype[np.int32]]
 Image = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-_NOTE = st.tuples(
-    st.integers(0, 40), st.integers(0, 120), st.integers(30, 90), st.integers(1, 127), st.integers(0, 5)
-)
+_NOTE = st.tuples(st.integers(0, 40), st.integers(0, 120), st.integers(30, 90), st.integers(1, 127), st.integers(0, 5))
 _EXCERPT = st.lists(_NOTE, min_size=1, max_size=24)
 
 
@@ -49,9 +47,7 @@ def test_note_by_note_equals_whole_excerpts(rows: list[tuple[int, int, int, int,
 
 @settings(deadline=None)
 @given(_EXCERPT, st.integers(0, 23))
-def test_an_end_that_is_not_known_yet_changes_nothing(
-    rows: list[tuple[int, int, int, int, int]], place: int
-) -> None:
+def test_an_end_that_is_not_known_yet_changes_nothing(rows: list[tuple[int, int, int, int, int]], place: int) -> None:
     """Live, ends arrive late: every image up to an onset is the same with later ends still unknown."""
     table = table_of(rows)
     place = min(place, len(table) - 1)
@@ -60,9 +56,7 @@ def test_an_end_that_is_not_known_yet_changes_nothing(
     roll = Roll.empty()
     for row, image in zip(table[: place + 1], whole, strict=False):
         end = int(row[Column.ONSET]) + max(1, int(row[Column.DURATION]))
-        note = HeldNote(
-            int(row[0]), int(row[4]), int(row[2]), int(row[3]), off_tick=end if end <= now else math.inf
-        )
+        note = HeldNote(int(row[0]), int(row[4]), int(row[2]), int(row[3]), off_tick=end if end <= now else math.inf)
         roll = roll.advance(note)
         np.testing.assert_array_equal(roll.image(), image)
 

@@ -24,7 +24,8 @@ roll_code = 16
 head = 24
 dropout = 0.0
 [training]
-minutes = 0.05
+minutes = 60
+steps = 60
 rate = 5e-3
 rate_end = 1e-4
 warmup_steps = 5
@@ -41,14 +42,27 @@ stretch = 0.2
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
     from antiphon.models.training import Recipe, train
 
+    torch.set_num_threads(1)  # for networks this small a second thread only waits
     folder = tmp_path_factory.mktemp("music")
     for number in range(8):
         (folder / f"{number}.mid").write_bytes(midi_bytes({"": scale(48 + number, 40)}))
     out = tmp_path_factory.mktemp("run")
     train([folder], out, Recipe.parse(_RECIPE, "test"), "cpu")
     return out
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from antiphon.export.onnx_export import main
+
+    folder = tmp_path_factory.mktemp("models")
+    score = {"total": 5.0, "interval": 0.1, "notes": 9, "part": 1, "gap": 1, "pitch": 1, "velocity": 1, "duration": 1}
+    (folder / "scores.json").write_text(json.dumps({"groove": {"tiny": score}}))
+    assert main([str(trained), "--out", str(folder / "tiny"), "--scores", str(folder / "scores.json")]) == 0
+    return folder / "tiny"
 
 
 def _log(run: Path) -> list[dict[str, float]]:
@@ -71,28 +85,26 @@ def test_training_learns_and_resumes(trained: Path) -> None:
         other.resume()
 
 
-def test_a_run_becomes_a_model_folder_with_parity(trained: Path, tmp_path: Path) -> None:
-    from antiphon.export.onnx_export import TOLERANCE, export_run
+def test_a_run_becomes_a_model_folder_with_parity(trained: Path, exported: Path) -> None:
+    from antiphon.export.onnx_export import TOLERANCE
     from antiphon.models.corpus import load_pieces
     from antiphon.models.evaluation import evaluate
     from antiphon.models.onnx_generator import OnnxGenerator
 
-    facts = export_run(trained / "checkpoint.pt", tmp_path / "tiny", "tiny", {})
+    facts = json.loads((exported / "model.json").read_text())
     for graph in facts["export"].values():
         assert max(graph["parity"].values()) < TOLERANCE
-    generator = OnnxGenerator.load(str(tmp_path / "tiny"))
-    table = evaluate(
-        generator, load_pieces(trained / "train.npz"), load_pieces(trained / "train.npz")[:2], 0, 16, 16
-    )
+    generator = OnnxGenerator.load(str(exported))
+    pieces = load_pieces(trained / "train.npz")
+    table = evaluate(generator, pieces, pieces[:2], 0, 16, 16)
     scores = next(iter(table.values()))
     assert set(scores) == {"unigram", "markov3", "tiny"}
     assert all(np.isfinite(score["total"]) for score in scores.values())
     assert scores["markov3"]["total"] < scores["unigram"]["total"]
 
 
-def test_torch_and_the_shipped_graphs_score_alike(trained: Path, tmp_path: Path) -> None:
+def test_torch_and_the_exported_graphs_score_alike(trained: Path, exported: Path) -> None:
     import torch
-    from antiphon.export.onnx_export import export_run
     from antiphon.models.corpus import load_pieces
     from antiphon.models.evaluation import generator_nll
     from antiphon.models.excerpts import batch_of
@@ -100,13 +112,42 @@ def test_torch_and_the_shipped_graphs_score_alike(trained: Path, tmp_path: Path)
     from antiphon.models.training import load_network
 
     network, _ = load_network(trained / "checkpoint.pt")
-    export_run(trained / "checkpoint.pt", tmp_path / "tiny", "tiny", {})
     notes = load_pieces(trained / "train.npz")[0].notes[:30]
     batch = batch_of(notes[None], np.array([len(notes)]))
     with torch.no_grad():
         wanted = network(batch.events, batch.durations, batch.rolls)[0].numpy()
-    got = generator_nll(OnnxGenerator.load(str(tmp_path / "tiny")), [notes], 64, 64)[0]
+    got = generator_nll(OnnxGenerator.load(str(exported)), [notes], 64, 64)[0]
     np.testing.assert_allclose(got, wanted, atol=0.08)  # 8-bit weights
+
+
+def test_a_reply_is_a_step_and_a_draw(exported: Path) -> None:
+    from antiphon.models.generator import Constraints, HeldNote
+    from antiphon.models.onnx_generator import OnnxGenerator
+
+    generator = OnnxGenerator.load(str(exported))
+    state = generator.prime([HeldNote(12 * n, 5, 60 + n, 80, off_tick=12 * n + 10) for n in range(6)])
+    note = HeldNote(72, 5, 67, 80)
+    rng = np.random.default_rng(0)
+    same = 0
+    for top_p, temperature in ((1.0, 1.0), (0.8, 0.9), (0.5, 1.3), (1.0, 0.0)):
+        asked = Constraints(part=2, gap=0, top_p=top_p, temperature=temperature, min_duration=2, max_duration=40)
+        for _ in range(25):
+            uniforms = rng.random(5)
+            one = generator.sample(generator.step(state, note), asked, uniforms)
+            _, other = generator.reply(state, note, asked, uniforms)
+            same += _shape(one) == _shape(other)
+    assert same >= 99  # rounding may move one draw in a hundred over an edge
+
+
+def _shape(draw: object) -> tuple[object, ...]:
+    return tuple(getattr(draw, name) for name in ("part", "gap", "pitch", "velocity", "duration"))
+
+
+def test_the_card_tells_data_scores_and_graphs(exported: Path) -> None:
+    text = (exported / "CARD.md").read_text()
+    assert "Gillick et al. 2019" in text
+    assert "| groove | tiny | 5.000 ± 0.100 |" in text
+    assert "| reply |" in text
 
 
 def test_a_recipe_with_an_unknown_key_names_it() -> None:

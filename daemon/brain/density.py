@@ -15,6 +15,7 @@ _SPAN_TICKS = 8 * TICKS_PER_BEAT
 _STRONGEST_TILT = 12.0
 #: Error is judged over at least this, so that the first notes of all are not "too many".
 _LEAST_SPAN_TICKS = TICKS_PER_BEAT
+_SIXTEENTH = TICKS_PER_BEAT // 4
 #: Steps of the tilt: each needs its array only once.
 _STEP = 0.25
 
@@ -64,8 +65,8 @@ class Density:
         """
         last = self.last_tick
         gap = shortest
-        while gap < MAX_TICKS and self.rate(last + gap + 1) >= floor:
-            gap += 1
+        while gap < MAX_TICKS and self.rate(last + gap + _SIXTEENTH) >= floor:
+            gap += _SIXTEENTH
         return gap
 
     @property

@@ -7,9 +7,11 @@ masking them away would make Antiphon enter too early and too often.
 
 from __future__ import annotations
 
+from antiphon.daemon.brain.constraints import Bias
 from antiphon.daemon.brain.density import Density
+from antiphon.daemon.brain.grid_bias import grid_bias
 from antiphon.daemon.brain.stage import Fate, OwnNote, Stage
-from antiphon.models.generator import MAX_TICKS, Constraints, Draw
+from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT, Constraints, Draw
 from antiphon.models.parts import Part
 
 #: A note that sounds when Antiphon yields is let go within this: a cut, but no click.
@@ -45,6 +47,14 @@ class Plan:
         least = max(0, earliest - last)  # beyond what a gap can say: "four beats or more", by so much
         greatest = MAX_TICKS if latest is None else min(MAX_TICKS, latest - last)
         return least, max(least, greatest)
+
+    def gap_bias(self, tilt: Bias | None) -> Bias | None:
+        """A tilt of the gap, and the lean on the beat where there is one."""
+        time, last = self._stage.time, self._stage.window.last_tick
+        if time.grid is None or last is None:
+            return tilt
+        on_beat = grid_bias((last - time.grid[0]) % TICKS_PER_BEAT, round(self._stage.settings.tightness, 2))
+        return on_beat if tilt is None else on_beat + tilt
 
     def draw(self, constraints: Constraints, earliest: int) -> tuple[Draw, int]:
         """Draw the next note and tell its tick."""

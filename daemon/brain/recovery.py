@@ -1,7 +1,7 @@
 """A brain's beginning: a session's first, or one after a lost brain, which takes up what the journals tell.
 
-The last notes of both players become its window. What it starts from is written into the log, so that
-`replay --regenerate` starts there too.
+The last beats of MIDI clock put it where the lost one was in the song, and the last notes of both players become
+its window. What it starts from is written into the log, so that `replay --regenerate` starts there too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from antiphon.daemon.brain.clock_context import clock_context
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote, Released, Struck
 from antiphon.daemon.journal import read_journal
@@ -50,7 +51,8 @@ def resume_records(folder: Path, generator: Generator, settings: Settings, seed:
     now_ns = time.perf_counter_ns()
     opening = [
         Record(Kind.RESTART, t_ns=now_ns, id=(seed + restarts) % 2**32, u_ns=next_id),
-        *context_records(wire, log, settings, now_ns),
+        *clock_context(wire),
+        *context_records(wire, log, settings),
     ]
     return Engine(generator, settings, seed), opening
 
@@ -58,10 +60,10 @@ def resume_records(folder: Path, generator: Generator, settings: Settings, seed:
 _NAMES_A_NOTE = (Kind.SAMPLED, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
 
 
-def context_records(wire: Iterable[Record], log: Iterable[Record], settings: Settings, now_ns: int) -> list[Record]:
+def context_records(wire: Iterable[Record], log: Iterable[Record], settings: Settings) -> list[Record]:
     """Give the notes that a new engine starts from, oldest first: as many as a window may hold.
 
-    A note still held ends at ``now_ns``: the new engine's performer does not know of it, and would not hear its end.
+    A note of the performer's that is still held has no end yet; the new engine hears it.
     """
     performer = Performer(trigger_cc=settings.trigger_cc)
     role = settings.performer
@@ -79,8 +81,6 @@ def context_records(wire: Iterable[Record], log: Iterable[Record], settings: Set
             past.append(note)
         elif record.kind in (Kind.ENDED, Kind.CUT) and record.id in own:
             own.pop(record.id).end_ns = record.u_ns
-    for note in past:
-        note.end_ns = note.end_ns or now_ns
     past.sort(key=lambda note: note.onset_ns)
     return [note.record() for note in past[-(settings.window + settings.hop) :]]
 

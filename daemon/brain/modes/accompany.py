@@ -26,8 +26,10 @@ _STEER_BELOW, _FLOOR = 2.6, 2.2
 _HALF_BEAT = TICKS_PER_BEAT // 2
 #: Logits taken from the performer's imagined part when Antiphon plays nothing at all.
 _LESS_IMAGINED = 6.0
-#: A chosen part that rests for longer than this (beats) becomes likelier, by this a beat, up to this (logits).
-_REST_BEATS, _MISSED_A_BEAT, _MOST_MISSED = 4.0, 1.0, 12.0
+#: A chosen part that rests for longer than this (beats) becomes likelier, by this a beat, up to this (logits): who
+#: asks for a bass wants to hear one, also from a model that would leave it out.
+_REST_BEATS = {Part.BASS: 1.0, Part.DRUMS: 1.0}
+_OTHER_REST_BEATS, _MISSED_A_BEAT, _MOST_MISSED = 2.0, 3.0, 12.0
 #: Notes struck together by everyone: no more than two hands and a band can.
 _MOST_TOGETHER = 14
 
@@ -157,10 +159,10 @@ class Accompany(Mode):
         if sum(note.tick == here for note in stage.window.notes[-_MOST_TOGETHER:]) >= _MOST_TOGETHER:
             least = max(least, 1)
         part_bias = self._part_bias(here, sounding, steering.pressure, due)
-        pitch = self._pitches(sounding)
+        pitch, gap_bias = self._pitches(sounding), plan.gap_bias(steering.gap_bias)
         for _attempt in range(2):
             constraints = stage.palette.constraints(
-                part_bias=part_bias, min_gap=least, max_gap=max(least, greatest), gap_bias=steering.gap_bias,
+                part_bias=part_bias, min_gap=least, max_gap=max(least, greatest), gap_bias=gap_bias,
                 pitch=pitch,
             )  # fmt: skip
             draw, tick = plan.draw(constraints, earliest)
@@ -183,7 +185,8 @@ class Accompany(Mode):
         last_tick = {note.part: note.tick for note in self.stage.window.notes[-96:]}
         for part in free:
             rested = (tick - max(start, last_tick.get(part, start))) / TICKS_PER_BEAT
-            bias[part] += min(_MOST_MISSED, max(0.0, rested - _REST_BEATS) * _MISSED_A_BEAT)
+            missed = max(0.0, rested - _REST_BEATS.get(Part(part), _OTHER_REST_BEATS))
+            bias[part] += min(_MOST_MISSED, missed * _MISSED_A_BEAT)
         return bias
 
     def _pitches(self, sounding: dict[int, list[OwnNote]]) -> dict[int, Bias]:

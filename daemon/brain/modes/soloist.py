@@ -155,7 +155,7 @@ class Soloist:
         density = self._stage.settings.density
         if density <= 0.0 and self._manner is not None:
             density = self._manner.onsets_a_beat
-        return self._plan.density.steer(tick, density).gap_bias
+        return self._plan.gap_bias(self._plan.density.steer(tick, density).gap_bias)
 
     def _pitches(self, sounding: set[int]) -> dict[int, Bias]:
         palette = self._stage.palette

@@ -1,0 +1,69 @@
+"""A model's card: what it is, what it learnt from and on which terms, and what it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from antiphon.models.evaluation import show
+
+
+def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    """Give the card's text (Markdown) from what ``model.json`` holds.
+
+    Args:
+        facts: the model's facts, with ``scores`` where it was evaluated.
+        data: data set -> what it is and its terms.
+    """
+    trained, network = facts["trained"], facts["network"]
+    lines = [
+        f"# {facts['name']}",
+        "",
+        "An event-level CRNN: a convolution along the keys of what sounds, a GRU in time, and heads for part, onset",
+        "gap, pitch, velocity and duration, each seeing the ones chosen before it; the pitch head runs along the keys.",
+        "A note's duration is never an input before the note has ended.",
+        "",
+        f"{facts['parameters']:,} parameters ({network['layers']} GRU layers of {network['hidden']}), ONNX opset "
+        f"{facts['opset']}, weights in 8 bits with a scale for each 128 of a row.",
+        "",
+        "## What it learnt from",
+        *(f"- {name}: {terms}" for name, terms in data.items()),
+        "",
+        "Only the training part of each was used; songs of `pop909` and `pop909_cl` share one split. The weights are",
+        "licensed as the rest of the project (MIT); the Groove MIDI Dataset's licence asks to be named, as above.",
+        "",
+        "## How",
+        f"`{facts.get('command', 'antiphon train')}`",
+        "",
+        f"{trained['hours']} hours, {trained['steps']:,} steps, {trained['notes']:,} notes seen"
+        f"{', on ' + facts['trained_on'] if 'trained_on' in facts else ''}.",
+        "",
+        "## Scores",
+    ]
+    if "scores" in facts:
+        lines += [
+            f"`{facts['scores_command']}`",
+            "",
+            "Negative log-likelihood in nats a note on validation parts, shipped 8-bit graphs, window 128 + hop",
+            "128: part; onset gap and duration at 24 a beat up to 4 beats; pitch; velocity in 16 levels. The",
+            "interval is 95% over pieces. The Markov chains know earlier durations, which live play does not.",
+            "",
+            show(facts["scores"]),
+        ]
+    else:
+        lines.append("Not evaluated yet: `antiphon evaluate MODEL DATA`, then `antiphon export --scores`.")
+    lines += [
+        "",
+        "## Graphs",
+        "| graph | bytes | float32 us (median) | 8 bits us | off torch at most | 8 bits off by at most |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {name} | {told['bytes']:,} | {told['us_float32']['median']} | {told['us_int8']['median']} | "
+            f"{max(told['parity'].values()):.1e} | {max(told['quantised'].values()):.3f} |"
+            for name, told in facts["export"].items()
+        ),
+        "",
+        "Times are of a hot loop with a batch of one, on one CPU thread, on the machine that exported it.",
+        "",
+    ]
+    return "\n".join(lines)
