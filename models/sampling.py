@@ -33,12 +33,10 @@ def draw(logits: Logits | NDArray[np.float64], uniform: float, temperature: floa
     if temperature <= 1e-6:
         return best
     weights = np.exp((logits - top) * (1.0 / temperature))
-    if top_p < 1.0:
-        order = np.argsort(-weights, kind="stable")
-        ranked = weights[order]
-        mass = np.cumsum(ranked)
-        kept = int(np.searchsorted(mass, top_p * mass[-1])) + 1
-        place = int(np.searchsorted(mass[:kept], uniform * mass[kept - 1], side="right"))
-        return int(order[min(place, kept - 1)])
-    mass = np.cumsum(weights)
-    return min(int(np.searchsorted(mass, uniform * mass[-1], side="right")), len(weights) - 1)
+    # by rank also where all are kept: one uniform then means the same class here and in a graph that draws
+    order = np.argsort(-weights, kind="stable")
+    ranked = weights[order]
+    mass = np.cumsum(ranked)
+    kept = len(mass) if top_p >= 1.0 else min(len(mass), int(np.searchsorted(mass, top_p * mass[-1])) + 1)
+    place = int(np.searchsorted(mass[:kept], uniform * mass[kept - 1], side="right"))
+    return int(order[min(place, kept - 1)])
