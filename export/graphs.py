@@ -2,8 +2,8 @@
 
 ``step`` takes a note in; ``pitch`` tells the pitch of the next one once its part and place are chosen;
 ``touch`` its velocity and duration once its pitch is. Each sees what was drawn before it, so anything can be
-forced, masked or biased in between. ``reply`` is all three and the drawing in one call, for the answer that must leave
-at once: part and time are known, randomness and biases are inputs. Batch is a dynamic axis of all.
+forced, masked or biased in between. ``reply`` takes a note in and draws one in the same call, for
+the answer that must leave at once: its part, time and duration are known, randomness and biases are inputs. Batch is a dynamic axis of all.
 """
 
 from __future__ import annotations
@@ -12,11 +12,57 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from antiphon.models.generator import PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS
-from antiphon.models.network import KEYS, AntiphonNetwork
+from antiphon.models.generator import PARTS, PITCHES, VELOCITY_LEVELS
+from antiphon.models.network import HIGHEST, KEYS, LOWEST, AntiphonNetwork, EventEncoder, PitchHead
 from antiphon.models.roll import ROLL_CHANNELS
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+class FoldedEncoder(nn.Module):
+    """`EventEncoder`, each embedding multiplied beforehand by its columns of the layer above: one look-up and a sum."""
+
+    def __init__(self, encoder: EventEncoder) -> None:
+        super().__init__()
+        self.features, self.pool, self.code, self.norm = encoder.features, encoder.pool, encoder.code, encoder.norm
+        embeddings = (
+            encoder.part, encoder.gap, encoder.pitch, encoder.velocity, encoder.tick_in_beat, encoder.beat_in_bar
+        )  # fmt: skip
+        widths = [embedding.embedding_dim for embedding in embeddings]
+        *columns, code = encoder.out.weight.detach().split([*widths, encoder.code.out_features], dim=1)
+        folded = [embedding.weight.detach() @ part.T for embedding, part in zip(embeddings, columns, strict=True)]
+        self.register_buffer("table", torch.cat(folded))
+        self.register_buffer("offsets", _offsets([len(part) for part in folded]))
+        self.out = nn.Linear(code.shape[1], code.shape[0])
+        self.out.weight.data, self.out.bias.data = code.contiguous(), encoder.out.bias.detach()
+
+    def forward(self, event: Tensor, roll: Tensor) -> tuple[Tensor, Tensor]:
+        """See `EventEncoder.forward`."""
+        features = functional.relu(self.features(roll[:, :, LOWEST : HIGHEST + 1]))
+        code = functional.relu(self.code(functional.relu(self.pool(features)).flatten(1)))
+        looked_up = cast(Tensor, self.table)[event + cast(Tensor, self.offsets)].sum(dim=1)
+        return self.norm(self.out(code) + looked_up), features
+
+
+class FoldedPitchHead(nn.Module):
+    """`PitchHead`, its four embeddings in one table."""
+
+    def __init__(self, head: PitchHead) -> None:
+        super().__init__()
+        self.head = head
+        tables = [embedding.weight.detach() for embedding in (head.part, head.gap, head.tick_in_beat, head.beat_in_bar)]
+        self.register_buffer("table", torch.cat(tables))
+        self.register_buffer("offsets", _offsets([len(table) for table in tables]))
+
+    def forward(self, context: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PitchHead.forward`."""
+        looked_up = cast(Tensor, self.table)[place + cast(Tensor, self.offsets)].sum(dim=1)
+        return self.head.logits(functional.relu(self.head.context(context) + looked_up), features)
+
+
+def _offsets(lengths: list[int]) -> Tensor:
+    """Where each table begins in all of them put together: [1, tables]."""
+    return torch.tensor([[sum(lengths[:index]) for index in range(len(lengths))]])
 
 
 class StepGraph(nn.Module):
@@ -25,12 +71,13 @@ class StepGraph(nn.Module):
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
         self.network = network
+        self.encoder = FoldedEncoder(network.encoder)
         self.register_buffer("every_part", torch.arange(PARTS)[None, :])
 
     def forward(self, event: Tensor, roll: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Take one note in."""
         network = self.network
-        code, features = network.encoder(event, roll)
+        code, features = self.encoder(event, roll)
         layers = []
         for layer in range(network.config.layers):
             code = self._cell(layer, code, hidden[:, layer])
@@ -41,14 +88,15 @@ class StepGraph(nn.Module):
 
     def _cell(self, layer: int, code: Tensor, hidden: Tensor) -> Tensor:
         # torch's GRU written out: plain matrix products quantise row by row, the fused operator does not
-        recurrence = self.network.recurrence
+        recurrence, size = self.network.recurrence, self.network.config.hidden
 
-        def weight(name: str) -> Tensor:
-            return cast(Tensor, getattr(recurrence, f"{name}_l{layer}"))
+        def product(name: str, value: Tensor) -> tuple[Tensor, Tensor]:
+            weight, bias = (cast(Tensor, getattr(recurrence, f"{kind}_{name}_l{layer}")) for kind in ("weight", "bias"))
+            gates, new = functional.linear(value, weight, bias).split([2 * size, size], dim=1)
+            return gates, new
 
-        reset_i, update_i, new_i = functional.linear(code, weight("weight_ih"), weight("bias_ih")).chunk(3, 1)
-        reset_h, update_h, new_h = functional.linear(hidden, weight("weight_hh"), weight("bias_hh")).chunk(3, 1)
-        reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
+        (gates_i, new_i), (gates_h, new_h) = product("ih", code), product("hh", hidden)
+        reset, update = torch.sigmoid(gates_i + gates_h).chunk(2, dim=1)
         new = torch.tanh(new_i + reset * new_h)
         return new + update * (hidden - new)
 
@@ -58,7 +106,7 @@ class PitchGraph(nn.Module):
 
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
-        self.head = network.pitch
+        self.head = FoldedPitchHead(network.pitch)
 
     def forward(self, context: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Tell the pitch, given part, gap, tick in beat, beat in bar."""
@@ -92,24 +140,23 @@ def draw(logits: Tensor, uniform: Tensor, sharpness: Tensor, top_p: Tensor) -> T
     """
     chances = torch.softmax(logits * sharpness, dim=1)
     ranked, order = torch.topk(chances, logits.shape[1], dim=1)
-    before = torch.cumsum(ranked, dim=1) - ranked
-    kept = torch.where(before < top_p, ranked, torch.zeros_like(ranked))
-    mass = torch.cumsum(kept, dim=1)
-    place = (mass <= uniform * mass[:, -1:]).sum(dim=1, keepdim=True).clamp(max=logits.shape[1] - 1)
+    mass = torch.cumsum(ranked, dim=1)
+    kept = torch.where(mass - ranked < top_p, mass, torch.zeros_like(mass)).amax(dim=1, keepdim=True)
+    place = (mass <= uniform * kept).sum(dim=1, keepdim=True)
     return order.gather(1, place)[:, 0]
 
 
 class ReplyGraph(nn.Module):
-    """`StepGraph`, and a note drawn at a known part and place: pitch, velocity level, duration class [B, 3]."""
+    """`StepGraph`, and the pitch and velocity level [B, 2] of a note at a known part, place and duration."""
 
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
         self.step = StepGraph(network)
-        self.pitch, self.touch = network.pitch, network.touch
+        self.pitch, self.touch = FoldedPitchHead(network.pitch), network.touch
 
     def forward(
         self, event: Tensor, roll: Tensor, hidden: Tensor, place: Tensor, pitch_bias: Tensor,
-        velocity_bias: Tensor, duration_bias: Tensor, uniforms: Tensor, sharpness: Tensor, top_p: Tensor,
+        velocity_bias: Tensor, uniforms: Tensor, sharpness: Tensor, top_p: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         """Take one note in, and draw one at ``place`` (part, gap, tick in beat, beat in bar)."""
         hidden_out, context, features, parts, gaps = self.step(event, roll, hidden)
@@ -117,12 +164,12 @@ class ReplyGraph(nn.Module):
         pitch = draw(pitches + pitch_bias, uniforms[:, :1], sharpness, top_p)
         touch = functional.relu(self.touch.code(code) + self.touch.pitch(pitch))
         levels = self.touch.velocity_logits(touch)
-        level = draw(levels + velocity_bias, uniforms[:, 1:2], sharpness, top_p)
-        durations = self.touch.duration_logits(functional.relu(touch + self.touch.velocity(level)))
-        duration = draw(durations + duration_bias, uniforms[:, 2:3], sharpness, top_p)
-        drawn = ((pitches, pitch), (levels, level), (durations, duration))
-        log_probs = [torch.log_softmax(logits, 1).gather(1, choice[:, None]) for logits, choice in drawn]
-        choices = torch.stack([choice for _, choice in drawn], dim=1)
+        level = draw(levels + velocity_bias, uniforms[:, 1:], sharpness, top_p)
+        log_probs = [
+            torch.log_softmax(logits, 1).gather(1, choice[:, None])
+            for logits, choice in ((pitches, pitch), (levels, level))
+        ]
+        choices = torch.stack([pitch, level], dim=1)
         return hidden_out, context, features, parts, gaps, choices, torch.cat(log_probs, dim=1)
 
 
@@ -170,8 +217,7 @@ def graphs(network: AntiphonNetwork) -> tuple[GraphSpec, ...]:
                 **step, "place": place,
                 "pitch_bias": torch.zeros(2, PITCHES),
                 "velocity_bias": torch.zeros(2, VELOCITY_LEVELS),
-                "duration_bias": torch.zeros(2, TIME_CLASSES),
-                "uniforms": torch.tensor([[0.2, 0.5, 0.8], [0.9, 0.1, 0.4]]),
+                "uniforms": torch.tensor([[0.2, 0.5], [0.9, 0.1]]),
                 "sharpness": torch.tensor([[1.0], [1.25]]),
                 "top_p": torch.tensor([[1.0], [0.9]]),
             },

@@ -129,10 +129,10 @@ class Generator(Protocol):
         self, state: State, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: tuple[int, int, int] | None = None,
     ) -> tuple[State, Draw]:  # fmt: skip
-        """Take ``note`` in and draw the next event, whose part and gap are forced, in the least time.
+        """Take ``note`` in and draw the next event, whose part, gap and duration are forced, in the least time.
 
-        The same as `step` and then `sample`, up to rounding, with the last three of ``uniforms``.
+        The same as `step` and then `sample`, up to rounding.
 
         Raises:
-            ValueError: part or gap is not forced.
+            ValueError: part, gap or duration is not forced.
         """

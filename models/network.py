@@ -123,6 +123,10 @@ class PitchHead(nn.Module):
             self.context(context) + self.part(place[:, 0]) + self.gap(place[:, 1])
             + self.tick_in_beat(place[:, 2]) + self.beat_in_bar(place[:, 3])
         )  # fmt: skip
+        return self.logits(code, features)
+
+    def logits(self, code: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Map code [N, head] and features [N, F, KEYS] to logits [N, 128], and give the code with them."""
         scale, shift = self.film(code)[:, :, None].chunk(2, dim=1)  # [N, F, 1] each
         view = functional.relu(self.around(features) * (1.0 + scale) + shift)
         around = functional.pad(self.logit(view)[:, 0], (LOWEST, PITCHES - 1 - HIGHEST))

@@ -130,20 +130,20 @@ class OnnxGenerator:
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: _GRID | None = None,
     ) -> tuple[OnnxState, Draw]:  # fmt: skip
-        """Take a note in and draw the next at a forced part and gap, in one call; see `Generator.reply`."""
-        part, gap = constraints.part, constraints.gap
-        if part is None or gap is None:
-            raise ValueError("reply: part and gap must be forced")
+        """Take a note in and draw the next, all but pitch and velocity forced, in one call; see `Generator.reply`."""
+        part, gap, duration = constraints.part, constraints.gap, constraints.duration
+        if part is None or gap is None or duration is None:
+            raise ValueError("reply: part, gap and duration must be forced")
         event, roll = _event(state, note), state.roll.advance(note)
         place = np.array([[part, min(gap, MAX_TICKS), *place_in_bar(note.tick + gap, grid)]], np.int64)
         hidden, context, features, part_logits, gap_logits, choices, log_probs = self._reply.run(
             None,
             {
                 "event": event, "roll": roll.image()[None], "hidden": state.hidden, "place": place,
-                "uniforms": uniforms[None, 2:].astype(np.float32), **self._reply_inputs(constraints, part),
+                "uniforms": uniforms[None, 2:4].astype(np.float32), **self._reply_inputs(constraints, part),
             },
         )  # fmt: skip
-        pitch, level, duration = choices[0].tolist()
+        pitch, level = choices[0].tolist()
         velocity = level * VELOCITY_STEP + VELOCITY_STEP // 2
         after = OnnxState(hidden, context, features, part_logits[0], gap_logits[0], roll)
         return after, Draw(part, gap, pitch, velocity, duration, float(log_probs.sum()))
@@ -151,16 +151,11 @@ class OnnxGenerator:
     def _reply_inputs(self, constraints: Constraints, part: int) -> dict[str, NDArray[np.float32]]:
         """Give what the constraints alone decide; made once for each of them (they are immutable)."""
         if self._reply_fixed is None or self._reply_fixed[0] is not constraints:
-            low, high = constraints.min_duration, constraints.max_duration
-            if constraints.duration is not None:
-                low = high = constraints.duration
-            times = (low <= _TIMES) & (high >= _TIMES)
             velocity = constraints.velocity_bias
             sharpness = 1.0 / max(constraints.temperature, _COLDEST)
             self._reply_fixed = (constraints, {
                 "pitch_bias": _pitch_logits(np.zeros(PITCHES, np.float32), part, constraints)[None],
                 "velocity_bias": np.zeros((1, VELOCITY_LEVELS), np.float32) if velocity is None else velocity[None],
-                "duration_bias": np.where(times, np.float32(0), _FORBIDDEN)[None],
                 "sharpness": np.array([[sharpness]], np.float32),
                 "top_p": np.array([[constraints.top_p]], np.float32),
             })  # fmt: skip

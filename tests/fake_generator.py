@@ -135,6 +135,7 @@ class FakeGenerator:
     ) -> tuple[FakeState, Draw]:  # fmt: skip
         assert constraints.part is not None
         assert constraints.gap is not None
+        assert constraints.duration is not None
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
 

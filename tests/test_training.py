@@ -130,7 +130,7 @@ def test_a_reply_is_a_step_and_a_draw(exported: Path) -> None:
     rng = np.random.default_rng(0)
     same = 0
     for top_p, temperature in ((1.0, 1.0), (0.8, 0.9), (0.5, 1.3), (1.0, 0.0)):
-        asked = Constraints(part=2, gap=0, top_p=top_p, temperature=temperature, min_duration=2, max_duration=40)
+        asked = Constraints(part=2, gap=0, top_p=top_p, temperature=temperature, duration=7)
         for _ in range(25):
             uniforms = rng.random(5)
             one = generator.sample(generator.step(state, note), asked, uniforms)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from antiphon.daemon.brain.key import SCALE_DEGREES, HeardKey
 from antiphon.daemon.settings import KEYS, Settings
-from antiphon.models.generator import MAX_TICKS, PARTS, PITCHES, Constraints
+from antiphon.models.generator import MAX_TICKS, PARTS, PITCHES, TICKS_PER_BEAT, Constraints
 from antiphon.models.parts import Part
 from numpy.typing import NDArray
 
@@ -26,6 +26,8 @@ RANGES: dict[Part, tuple[int, int]] = {
 }
 #: A pitch outside a key that was only heard: unlikely (e^-2.5 is 1 to 12), not forbidden.
 OUTSIDE_HEARD_KEY = -2.5
+#: `follow`'s notes end with the performer's; a beat stands for that where a duration must be told.
+UNTIL_THEY_END = TICKS_PER_BEAT
 _FIRST_NAMED_KEY = KEYS.index("C")
 
 Bias = NDArray[np.float32]
@@ -78,24 +80,25 @@ class Palette:
         self.pitch: dict[int, Bias] = {int(part): _part_bias(part, settings, key) for part in Part}
         self.voice = int(Part[settings.voice.upper()])
         #: `follow`: a note of the voice, at once.
-        self.at_once = self.constraints(part=self.voice, gap=0)
+        self.at_once = self.constraints(part=self.voice, gap=0, duration=UNTIL_THEY_END)
 
     def at_once_without(self, pitches: Iterable[int]) -> Constraints:
         """`at_once`, and none of these pitches of the voice, unless nothing else is left."""
         bias = without(self.pitch[self.voice], pitches)
-        return self.constraints(part=self.voice, gap=0, pitch={**self.pitch, self.voice: bias})
+        pitch = {**self.pitch, self.voice: bias}
+        return self.constraints(part=self.voice, gap=0, duration=UNTIL_THEY_END, pitch=pitch)
 
     def constraints(
         self, *, part: int | None = None, part_bias: Bias | None = None, gap: int | None = None,
         min_gap: int = 0, max_gap: int = MAX_TICKS, gap_bias: Bias | None = None,
         pitch: dict[int, Bias] | None = None, velocity_bias: Bias | None = None,
-        max_duration: int = MAX_TICKS,
+        max_duration: int = MAX_TICKS, duration: int | None = None,
     ) -> Constraints:  # fmt: skip
         """Put what the settings say beside what the moment asks for."""
         return Constraints(
             part=part, part_bias=part_bias, gap=gap, min_gap=min_gap, max_gap=max_gap, gap_bias=gap_bias,
             part_pitch_bias=self.pitch if pitch is None else pitch, velocity_bias=velocity_bias,
-            max_duration=max_duration, temperature=self.settings.temperature, top_p=self.settings.top_p,
+            max_duration=max_duration, duration=duration, temperature=self.settings.temperature, top_p=self.settings.top_p,
         )  # fmt: skip
 
 

@@ -248,7 +248,7 @@ def rehearsal(generator: Generator) -> Callable[[], None]:
     """Give a call that runs the reply's graph and changes nothing."""
     state = generator.step(generator.initial(), HeldNote(0, 0, 60, 80))
     note, uniforms = HeldNote(12, 0, 64, 80), np.full(5, 0.5)
-    constraints = Constraints(part=0, gap=0)
+    constraints = Constraints(part=0, gap=0, duration=1)
 
     def rehearse() -> None:
         generator.reply(state, note, constraints, uniforms)

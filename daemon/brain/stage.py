@@ -158,7 +158,7 @@ class Stage:
         """Draw the event after the window's last."""
         self.counts.samples += 1
         uniforms = self.rng.random(5)
-        if constraints.part is not None and constraints.gap is not None:
+        if None not in (constraints.part, constraints.gap, constraints.duration):
             return self.window.reply(constraints, uniforms, self.time.grid)
         state = self.window.state
         try:

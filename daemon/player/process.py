@@ -13,12 +13,9 @@ everything that still sounds (thru) ends, ports, journal, synth.
 from __future__ import annotations
 
 import contextlib
-import gc
-import os
 import select
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -32,6 +29,7 @@ from antiphon.daemon.player.due import DueQueue
 from antiphon.daemon.player.link import BrainLink
 from antiphon.daemon.player.orders import Orders
 from antiphon.daemon.player.ports import Ports
+from antiphon.daemon.player.priority import prompt, take_fifo
 from antiphon.daemon.player.setup import make_ports, opened_line
 from antiphon.daemon.player.supervisor import Supervisor
 from antiphon.daemon.player.wire import Wire
@@ -49,8 +47,6 @@ _CABLES_NS = 1_000_000_000
 _PATIENCE_NS = 5_000_000_000
 #: The exit status of a brain that has told the user what to mend: starting it again would not help.
 _USER_ERROR = 2
-_SWITCH_S = 0.0001
-_NICE = -10
 
 _clock = time.perf_counter_ns
 
@@ -107,11 +103,12 @@ class _Player:
         self._cables_ns = 0
 
     def run(self) -> PlayerResult:
-        with _realtime(), self._signal_handlers():
+        with prompt(), self._signal_handlers():
             try:
                 if self._config.thru_channel is not None:
                     self._wire.set_thru(self._config.thru_channel)
                 self._ports.open(self._wire.on_message, self._performance_over)
+                take_fifo()
                 self._config.tell(opened_line(self._ports.names))
                 self._start_brain(_clock())
                 while not self._finished:
@@ -299,26 +296,3 @@ class _Player:
             signal.set_wakeup_fd(wakeup)
             for number, handler in before:
                 signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _realtime() -> Iterator[None]:
-    """Make this process prompt: short GIL turns, no long collections, a higher priority where allowed."""
-    switch = sys.getswitchinterval()
-    thresholds = gc.get_threshold()
-    sys.setswitchinterval(_SWITCH_S)
-    gc.collect()
-    gc.freeze()  # modules and tables: never looked at again, so that a collection takes microseconds
-    gc.set_threshold(thresholds[0], thresholds[1], 1_000_000)
-    nice = os.getpriority(os.PRIO_PROCESS, 0) if hasattr(os, "getpriority") else None
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, 0, min(_NICE, nice or 0))
-    try:
-        yield
-    finally:
-        if nice is not None:
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, 0, nice)
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
-        sys.setswitchinterval(switch)
