@@ -57,7 +57,8 @@ class Kind(IntEnum):
     WAKE = 42  # time went on to t_ns: the engine asked for this
     SEED = 43  # a fresh random stream (id: seed)
     START = 44  # a session's first engine (id: seed)
-    RESTART = 45  # a new engine after a lost brain (id: seed)
+    RESTART = 45  # a new engine after a lost brain (id: seed; u_ns: the next note's id; a: 1 where the internal clock
+    #               ran, value: its beat at t_ns)
     CONTEXT = 46  # after RESTART, a performer's note that it starts from (a: part, b: pitch, c: velocity,
     #               t_ns onset, u_ns end or 0 = held)
     OWN_CONTEXT = 47  # after RESTART, a note of Antiphon's own (id; t_ns onset sent, u_ns end or 0)

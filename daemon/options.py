@@ -1,4 +1,4 @@
-"""The table of what holds for a whole session: ports, model, folders.
+"""The table of what holds for a whole session: ports, parts by channel, model, folders.
 
 Flags, TOML keys and the reference come from it. Unlike a parameter (`settings`), none of these changes while
 Antiphon plays.
@@ -6,20 +6,23 @@ Antiphon plays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from antiphon.daemon.errors import ConfigError
+from antiphon.daemon.settings import PARTS
 
 APIS = ("auto", "alsa", "jack", "coremidi")
 PROVIDERS = ("auto", "cpu", "cuda", "coreml", "directml")
 MAX_SEED = 2**32 - 1
+_CHANNELS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. ``kind``: text, path, seed, switch or choice."""
+    """One option. ``kind``: text, path, seed, switch, choice or channels."""
 
     name: str
     kind: str
@@ -36,6 +39,7 @@ class Option:
         return {
             "text": "a text", "path": "a path",
             "seed": f"a whole number from 0 to {MAX_SEED}", "switch": "true or false",
+            "channels": f"CHANNEL=PART,... with channels 1 to {_CHANNELS}, each once, and parts {', '.join(PARTS)}",
         }[self.kind]  # fmt: skip
 
     def check(self, value: Any) -> Any:
@@ -48,6 +52,8 @@ class Option:
             return value
         if self.kind == "seed" and _is_seed(value):
             return int(value)
+        if self.kind == "channels" and (parts := _channel_parts(value)) is not None:
+            return parts
         if _is_text(value):
             if self.kind == "path":
                 return Path(value).expanduser()
@@ -66,6 +72,25 @@ def _is_seed(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEED
 
 
+def _channel_parts(value: Any) -> dict[int, str] | None:
+    """Read ``1=lead,10=drums``, or a mapping of the same (TOML's, session.json's). None: it is neither."""
+    if isinstance(value, str):
+        pairs = [entry.partition("=")[::2] for entry in value.split(",")]
+    elif isinstance(value, Mapping):
+        pairs = [(str(channel), str(part)) for channel, part in value.items()]
+    else:
+        return None
+    parts: dict[int, str] = {}
+    for channel, part in pairs:
+        number, name = channel.strip(), part.strip().lower()
+        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= _CHANNELS and name in PARTS):
+            return None
+        if int(number) in parts:
+            return None
+        parts[int(number)] = name
+    return parts
+
+
 OPTIONS: tuple[Option, ...] = (
     Option("in", "text", "join the input port with this in its name instead of making `Antiphon in`", "NAME"),
     Option("out", "text", "join the output port with this in its name instead of making `Antiphon out`", "NAME"),
@@ -73,6 +98,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("connect", "switch", "wire the keyboards that are there to Antiphon, and Antiphon to a synth",
            default=False),
     Option("synth", "switch", "start fluidsynth and play through it", default=False),
+    Option("channel_parts", "channels", "the parts that you play by input channel; on any other it is `performer`'s",
+           "CHANNEL=PART,..."),
     Option("osc", "text", "where OSC listens, or off", "HOST:PORT", default="127.0.0.1:9010"),
     Option("model", "text", "a shipped model's name, or a model's folder", "NAME|DIR", default="antiphon"),
     Option("provider", "choice", "what runs the model", choices=PROVIDERS, default="auto"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,11 @@ from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import read_journal
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.options import option
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.settings import Settings
 from antiphon.models.generator import Generator
+from antiphon.models.parts import Part
 
 #: What the log holds of Antiphon's own notes: told for people, never fed back.
 _OUTPUTS = (Kind.SAMPLED, Kind.MARK)
@@ -75,7 +77,7 @@ def regenerate(folder: SessionFolder, generator: Generator) -> Regenerated:
     inputs = stripped(read_journal(folder.path, "engine"))
     if not any(record.kind == Kind.START for record in inputs):
         raise TakeError(f"{folder.path} holds no engine log; only `antiphon replay` without --regenerate is possible")
-    engine = Engine(generator, settings_of(session), int(session["seed"]))
+    engine = engine_of(session, generator)
     records: list[Record] = []
     made: dict[int, Note] = {}
     offset_ns: dict[int, int] = {}
@@ -94,7 +96,32 @@ def regenerate(folder: SessionFolder, generator: Generator) -> Regenerated:
     return Regenerated(tuple(records), made, sent, generator.sha256)
 
 
-def settings_of(session: dict[str, Any]) -> Settings:
+def engine_of(session: Mapping[str, Any], generator: Generator, settings: Settings | None = None) -> Engine:
+    """Make the engine that a session's session.json asks for: live, offline and to regenerate alike.
+
+    Args:
+        session: what session.json holds.
+        generator: what it plays with.
+        settings: other than those that the session started with.
+
+    Raises:
+        ConfigError: session.json holds what this version does not know.
+    """
+    settings = settings_of(session) if settings is None else settings
+    return Engine(generator, settings, int(session["seed"]), channel_parts_of(session))
+
+
+def channel_parts_of(session: Mapping[str, Any]) -> dict[int, int]:
+    """Give the performer's parts by input channel (0-15).
+
+    Raises:
+        ConfigError: session.json holds what this version does not know.
+    """
+    names = option("channel_parts").check(session.get("channel_parts", {}))
+    return {channel - 1: int(Part[name.upper()]) for channel, name in names.items()}
+
+
+def settings_of(session: Mapping[str, Any]) -> Settings:
     """Give the settings that a session started with.
 
     Raises:

@@ -2,8 +2,9 @@
 
 ``step`` takes a note in; ``pitch`` tells the pitch of the next one once its part and place are chosen;
 ``touch`` its velocity and duration once its pitch is. Each sees what was drawn before it, so anything can be
-forced, masked or biased in between. ``reply`` takes a note in and draws one in the same call, for
-the answer that must leave at once: its part, time and duration are known, randomness and biases are inputs. Batch is a dynamic axis of all.
+forced, masked or biased in between. ``reply`` takes a note in and draws one in the same call, for the answer that
+must leave at once: its part, time and duration are known, randomness and biases are inputs. Batch is a dynamic axis
+of all.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class FoldedEncoder(nn.Module):
             encoder.part, encoder.gap, encoder.pitch, encoder.velocity, encoder.tick_in_beat, encoder.beat_in_bar
         )  # fmt: skip
         widths = [embedding.embedding_dim for embedding in embeddings]
-        *columns, code = encoder.out.weight.detach().split([*widths, encoder.code.out_features], dim=1)
+        *columns, code = torch.split_with_sizes(encoder.out.weight.detach(), [*widths, encoder.code.out_features], 1)
         folded = [embedding.weight.detach() @ part.T for embedding, part in zip(embeddings, columns, strict=True)]
         self.register_buffer("table", torch.cat(folded))
         self.register_buffer("offsets", _offsets([len(part) for part in folded]))
@@ -92,7 +93,7 @@ class StepGraph(nn.Module):
 
         def product(name: str, value: Tensor) -> tuple[Tensor, Tensor]:
             weight, bias = (cast(Tensor, getattr(recurrence, f"{kind}_{name}_l{layer}")) for kind in ("weight", "bias"))
-            gates, new = functional.linear(value, weight, bias).split([2 * size, size], dim=1)
+            gates, new = torch.split_with_sizes(functional.linear(value, weight, bias), [2 * size, size], 1)
             return gates, new
 
         (gates_i, new_i), (gates_h, new_h) = product("ih", code), product("hh", hidden)

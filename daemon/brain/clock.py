@@ -57,13 +57,13 @@ class InternalClock:
         start_ns: when it starts.
         bpm: its tempo.
         beats_per_bar: its metre.
-        count_in_beats: beats before beat 0; it starts at minus this.
+        first_beat: the beat that it starts at; below 0 in a count-in.
     """
 
     running = True
 
-    def __init__(self, start_ns: int, bpm: float, beats_per_bar: int, count_in_beats: int = 0) -> None:
-        self._anchor_ns, self._anchor_beat = start_ns, -float(count_in_beats)
+    def __init__(self, start_ns: int, bpm: float, beats_per_bar: int, first_beat: float = 0.0) -> None:
+        self._anchor_ns, self._anchor_beat = start_ns, float(first_beat)
         self._bpm = bpm
         self.beats_per_bar: int | None = beats_per_bar
 

@@ -98,7 +98,8 @@ class Palette:
         return Constraints(
             part=part, part_bias=part_bias, gap=gap, min_gap=min_gap, max_gap=max_gap, gap_bias=gap_bias,
             part_pitch_bias=self.pitch if pitch is None else pitch, velocity_bias=velocity_bias,
-            max_duration=max_duration, duration=duration, temperature=self.settings.temperature, top_p=self.settings.top_p,
+            max_duration=max_duration, duration=duration, temperature=self.settings.temperature,
+            top_p=self.settings.top_p,
         )  # fmt: skip
 
 

@@ -268,15 +268,17 @@ class Engine:
     def _restart(self, record: Record) -> None:
         self._stage.counts.restarts += 1
         self._stage.next_id = record.u_ns or self._stage.next_id
-        self._begin(record.t_ns, record.id)
+        self._begin(record.t_ns, record.id, record.value if record.a else None)
         self._greet()
 
-    def _begin(self, t_ns: int, seed: int) -> None:
+    def _begin(self, t_ns: int, seed: int, internal_beat: float | None = None) -> None:
         stage = self._stage
         stage.reset(t_ns, seed)
         self._told_bpm = 1.0
         self._pressed = False
         self._click = Click(stage)
+        if internal_beat is not None:
+            stage.time.go_on(stage.settings, t_ns, internal_beat)
         stage.time.select(stage.settings, t_ns)
         self._mode = _MODES[stage.settings.mode](stage)
         self._mode.enter(t_ns)

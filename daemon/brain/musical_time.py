@@ -96,11 +96,20 @@ class MusicalTime:
             if self._internal is None or self._clock is not self._internal:
                 count_in = settings.count_in * settings.beats_per_bar if settings.mode == "accompany" else 0
                 start_ns = t_ns + _LEAD_IN_NS
-                self._internal = InternalClock(start_ns, settings.tempo, settings.beats_per_bar, count_in)
+                self._internal = InternalClock(start_ns, settings.tempo, settings.beats_per_bar, -count_in)
             elif self._internal.bpm != settings.tempo:
                 self._internal.set_tempo(t_ns, settings.tempo)
             self._internal.beats_per_bar = settings.beats_per_bar
         self._use({"internal": self._internal, "midi": self._midi, "free": self._free}[wanted], t_ns)
+
+    def internal_beat(self, t_ns: int) -> float | None:
+        """The beat of the internal clock at a time; None while another is in use."""
+        return self._clock.beat_at(t_ns) if self._clock is self._internal else None
+
+    def go_on(self, settings: Settings, t_ns: int, beat: float) -> None:
+        """Use the internal clock from ``beat`` at ``t_ns`` on: a lost brain had come so far."""
+        self._internal = InternalClock(t_ns, settings.tempo, settings.beats_per_bar, beat)
+        self._use(self._internal, t_ns)
 
     def feed(self, message: Transport, settings: Settings) -> None:
         """Take a clock or transport message in, and use the clock that is right from then on."""

@@ -161,20 +161,21 @@ class Performer:
 
     def adopt(self, held: HeldNote, t_ns: int) -> None:
         """Take over a note that was held already, from before this performer was known."""
-        key = (_ADOPTED, _ADOPTED, held.pitch)
-        self._hands[UNMAPPED].notes[key] = PlayedNote(key, held.part, held.velocity, t_ns, held=held)
+        key = _adopted(held.pitch)
+        part = held.part if held.part in self._hands else UNMAPPED
+        self._hands[part].notes[key] = PlayedNote(key, held.part, held.velocity, t_ns, held=held)
 
     def _strike(self, key: tuple[int, int, int], velocity: int, t_ns: int) -> list[Event]:
         part = self._parts.get(key[1], UNMAPPED)
         notes = self._hands[part].notes
         struck = PlayedNote(key, part, velocity, t_ns)
-        before = notes.pop(key, None) or notes.pop((_ADOPTED, _ADOPTED, key[2]), None)
+        before = notes.pop(key, None) or notes.pop(_adopted(key[2]), None)
         notes[key] = struck
         return [Struck(struck, t_ns)] if before is None else [Released(before, t_ns), Struck(struck, t_ns)]
 
     def _lift(self, key: tuple[int, int, int], t_ns: int) -> list[Event]:
         hands = self._hands[self._parts.get(key[1], UNMAPPED)]
-        note = hands.notes.get(key) or hands.notes.get((_ADOPTED, _ADOPTED, key[2]))
+        note = hands.notes.get(key) or hands.notes.get(_adopted(key[2]))
         if note is None:
             return []
         note.key_down = False
@@ -217,6 +218,10 @@ class Performer:
         events: list[Event] = self.silence(t_ns) if status == TRANSPORT_STOP else []
         events.append(Transport(status, record.b, record.c, port, t_ns))
         return events
+
+
+def _adopted(pitch: int) -> tuple[int, int, int]:
+    return _ADOPTED, _ADOPTED, pitch
 
 
 def _silence(hands: _Hands, t_ns: int, port: int | None) -> list[Event]:

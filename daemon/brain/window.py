@@ -44,7 +44,7 @@ class Window:
         return states[-1] if states else self._initial
 
     def reply(self, constraints: Constraints, uniforms: NDArray[np.float64], grid: tuple[int, int, int] | None) -> Draw:
-        """Draw the next note, all but pitch and velocity forced; the newest is taken in by the same call if it is fresh."""
+        """Draw the next note, all but pitch and velocity forced; a fresh newest is taken in by the same call."""
         states, notes = self._states, self.notes
         if len(states) != len(notes) - 1:
             return self._generator.sample(self.state, constraints, uniforms, grid)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.brain.process import model_facts
 from antiphon.daemon.commands.session_end import discard, leave_take
 from antiphon.daemon.commands.session_start import new_session
@@ -14,6 +13,7 @@ from antiphon.daemon.journal import SegmentWriter, preallocate
 from antiphon.daemon.messages import Record
 from antiphon.daemon.offline import engine_log, performance_records, run_offline, wire_log
 from antiphon.daemon.player.config import PlayerConfig
+from antiphon.daemon.replay import engine_of
 from antiphon.daemon.session import SessionFolder
 from antiphon.models.onnx_generator import OnnxGenerator
 
@@ -35,7 +35,7 @@ def play_fast(config: Config, performer: Path) -> int:
     session = new_session(config, performer, t0_ns=0)
     try:
         session.write_model(model_facts(generator))
-        engine = Engine(generator, config.settings, int(session.read_session()["seed"]))
+        engine = engine_of(session.read_session(), generator)
         end_ns = inputs[-1].t_ns + round(PlayerConfig(session.path).tail_s * _NS_PER_S)
         log = run_offline(engine, inputs, end_ns)
         write_journal(session, "wire", wire_log(log))

@@ -28,6 +28,7 @@ def new_session(config: Config, performer: Path | None, t0_ns: int) -> SessionFo
             "version": version("antiphon"),
             "settings": {name: getattr(config.settings, name) for name in config.settings.__slots__},
             "seed": int.from_bytes(os.urandom(4), "little") if seed is None else seed,
+            "channel_parts": options["channel_parts"] or {},
             "model": str(Path(model).resolve()) if Path(model).is_dir() else model,
             "provider": options["provider"],
             "osc": options["osc"],
