@@ -40,7 +40,7 @@ def test_free_time_is_two_beats_a_second_without_a_pulse() -> None:
 
 @given(st.integers(0, 10**12), st.floats(30, 300), st.integers(0, 16), st.floats(-100, 10_000))
 def test_internal_time_and_beat_are_inverse(start: int, bpm: float, count_in: int, beat: float) -> None:
-    clock = InternalClock(start, bpm, 4, count_in)
+    clock = InternalClock(start, bpm, 4, -count_in)
     assert clock.beat_at(start) == -count_in
     assert clock.beat_at(clock.time_of(beat)) == pytest.approx(beat, abs=1e-6)
 

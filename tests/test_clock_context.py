@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from antiphon.daemon.brain.clock_context import clock_context
-from antiphon.daemon.messages import Kind, Record
+from typing import Any
 
-from tests.engine_rig import clock_ticks, engine, in_order, midi, ns, off, on
+import pytest
+from antiphon.daemon.brain.clock_context import clock_context, internal_beat
+from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.settings import Settings
+
+from tests.engine_rig import change, clock_ticks, engine, in_order, midi, ns, off, on
 
 _STARTED = in_order([midi(0.99, 0xFA)], clock_ticks(1.0, 40.3))
 
@@ -52,3 +55,48 @@ def test_context_notes_lie_on_the_beats_that_they_were_played_on() -> None:
         chosen.handle(record)
     (note,) = chosen.window.notes
     assert (note.tick_in_beat, note.beat_in_bar) == (0, 2)
+
+
+_BEGUN = Record(Kind.START, t_ns=ns(0), id=1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "settings", "log"),
+    [
+        ("accompany", {"count_in": 2, "tempo": 97.0}, []),
+        ("accompany", {"count_in": 2}, [change(3.0, "tempo", 60.0), change(8.5, "tempo", 173.0)]),
+        ("answer", {}, [change(2.0, "mode", "accompany"), change(3.0, "density", 2.0)]),
+        ("answer", {"clock": "internal"}, [change(2.0, "beats_per_bar", 3)]),
+        ("accompany", {}, [*clock_ticks(1.0, 4), midi(3.1, 0xFC), change(5.3, "clock", "internal")]),
+        ("accompany", {"count_in": 1}, [Record(Kind.RESTART, 1, id=2, t_ns=ns(6.0), u_ns=9, value=-1.25)]),
+    ],
+)
+def test_the_internal_clock_goes_on_where_it_was(mode: str, settings: dict[str, Any], log: list[Record]) -> None:
+    never_lost = engine(mode, **settings)
+    for record in (_BEGUN, *log):
+        never_lost.handle(record)
+    beat = internal_beat([_BEGUN, *log], engine(mode, **settings).settings, ns(10.0))
+    assert beat is not None
+    back = engine(mode, **settings)
+    for record in log:
+        if record.kind == Kind.SET:
+            back.handle(record)
+    back.handle(Record(Kind.RESTART, 1, id=2, t_ns=ns(10.0), u_ns=5, value=beat))
+    for t_s in (10.0, 10.7, 14.2):
+        told, expected = back.status(ns(t_s)), never_lost.status(ns(t_s))
+        assert {key: told[key] for key in ("bar", "beat", "tempo_bpm")} == {
+            key: expected[key] for key in ("bar", "beat", "tempo_bpm")
+        }
+
+
+@pytest.mark.parametrize(
+    ("mode", "log"),
+    [
+        ("answer", []),
+        ("accompany", clock_ticks(1.0, 4)),
+        ("accompany", [change(2.0, "mode", "follow")]),
+        ("accompany", [Record(Kind.RESTART, id=2, t_ns=ns(3.0), u_ns=9), *clock_ticks(2.0, 1)]),
+    ],
+)
+def test_there_is_no_internal_beat_on_another_clock(mode: str, log: list[Record]) -> None:
+    assert internal_beat([_BEGUN, *log], Settings().with_value("mode", mode), ns(10.0)) is None

@@ -1,12 +1,14 @@
-"""Where in the song a brain that comes back is: the last beats of MIDI clock, told again."""
+"""Where in the song a brain that comes back is: MIDI clock's last beats, told again, or the internal clock's."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
 
-from antiphon.daemon.brain.performer import CLOCK, CONTINUE, SONG_POSITION, START, TRANSPORT_STOP
+from antiphon.daemon.brain.musical_time import MusicalTime
+from antiphon.daemon.brain.performer import CLOCK, CONTINUE, SONG_POSITION, START, TRANSPORT_STOP, Transport
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.settings import Settings
 
 _CLOCKS_A_SIXTEENTH = 6
 #: Ticks told again: as many as the clock's filter remembers, twice over.
@@ -54,3 +56,29 @@ def clock_context(wire: Iterable[Record]) -> list[Record]:
     sixteenths = place // _CLOCKS_A_SIXTEENTH % _MOST_SIXTEENTHS
     position = Record(Kind.MIDI_IN, SONG_POSITION, sixteenths & 127, sixteenths >> 7, first.id & ~0xFF | 3, first.t_ns)
     return [position, first._replace(a=CONTINUE), *(tick for _, tick in list(recent)[whole:])]
+
+
+def internal_beat(log: Iterable[Record], settings: Settings, now_ns: int) -> float | None:
+    """Give the beat that the internal clock would be at now, had the brain not been lost; None: it was not in use.
+
+    Args:
+        log: the engine's inputs so far.
+        settings: those that the session started with.
+        now_ns: when the new engine begins.
+    """
+    musical_time, ticking = MusicalTime(0, settings), False
+    for record in log:
+        kind = record.kind
+        if kind == Kind.SET:
+            before, settings = settings, settings.with_encoded(record.id, record.value)
+            if settings != before:
+                musical_time.select(settings, record.t_ns)
+        elif kind == Kind.MIDI_IN and record.a == CLOCK and not ticking:
+            ticking = True  # that there is a master is all that matters here: its place is `clock_context`'s
+            musical_time.feed(Transport(CLOCK, 0, 0, record.id >> 8, record.t_ns), settings)
+        elif kind in (Kind.START, Kind.RESTART):
+            musical_time, ticking = MusicalTime(record.t_ns, settings), False
+            if kind == Kind.RESTART and record.a:
+                musical_time.go_on(settings, record.t_ns, record.value)
+            musical_time.select(settings, record.t_ns)
+    return musical_time.internal_beat(now_ns)

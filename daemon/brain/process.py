@@ -25,7 +25,6 @@ from antiphon.daemon.brain.recovery import resume_records
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import SegmentWriter, preallocate, segment_paths
 from antiphon.daemon.messages import Kind, Record, RecordStream
-from antiphon.daemon.replay import settings_of
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.settings import Settings
 from antiphon.models.generator import Constraints, Generator, HeldNote
@@ -205,14 +204,13 @@ def run_brain(player: socket.socket, folder: SessionFolder, load: Callable[[str,
     # Ctrl-C reaches the whole process group: the player ends the session, and tells this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     session = folder.read_session()
-    settings = settings_of(session)
     generator = load(str(session["model"]), str(session.get("provider", "auto")))
     facts = model_facts(generator)
     folder.write_model(facts)
     warm_up(generator)
     if not segment_paths(folder.path, "engine"):
         preallocate(folder.path, "engine", 0)
-    engine, opening = resume_records(folder.path, generator, settings, int(session["seed"]))
+    engine, opening = resume_records(folder, generator)
     brain: Brain | None = None
     osc = open_osc(
         str(session.get("osc", "off")), engine.settings, lambda: brain.status() if brain else {},

@@ -1,22 +1,23 @@
 """A brain's beginning: a session's first, or one after a lost brain, which takes up what the journals tell.
 
-The last beats of MIDI clock put it where the lost one was in the song, and the last notes of both players become
-its window. What it starts from is written into the log, so that `replay --regenerate` starts there too.
+The last beats of MIDI clock, or the internal clock's beat, put it where the lost one was in the song, and the last
+notes of both players become its window. What it starts from is written into the log, so that `replay --regenerate` starts there too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from antiphon.daemon.brain.clock_context import clock_context
+from antiphon.daemon.brain.clock_context import clock_context, internal_beat
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote, Released, Struck
 from antiphon.daemon.journal import read_journal
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.replay import channel_parts_of, engine_of, settings_of
+from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.settings import PARTS, Settings
 from antiphon.models.generator import Generator
 
@@ -37,35 +38,47 @@ class _Past:
         return Record(kind, self.part, self.pitch, self.velocity, self.id, self.onset_ns, self.end_ns)
 
 
-def resume_records(folder: Path, generator: Generator, settings: Settings, seed: int) -> tuple[Engine, list[Record]]:
-    """Give an engine for a session's folder, and the records that open its part of the log."""
-    log = list(read_journal(folder, "engine"))
+def resume_records(folder: SessionFolder, generator: Generator) -> tuple[Engine, list[Record]]:
+    """Give an engine for a session's folder, and the records that open its part of the log.
+
+    Raises:
+        TakeError: session.json is missing or broken.
+        ConfigError: session.json holds what this version does not know.
+    """
+    session = folder.read_session()
+    at_start = settings = settings_of(session)
+    channel_parts, seed = channel_parts_of(session), int(session["seed"])
+    log = list(read_journal(folder.path, "engine"))
     if not any(record.kind == Kind.START for record in log):
-        return Engine(generator, settings, seed), [Record(Kind.START, t_ns=time.perf_counter_ns(), id=seed)]
+        return engine_of(session, generator), [Record(Kind.START, t_ns=time.perf_counter_ns(), id=seed)]
     for record in log:
         if record.kind == Kind.SET:
             settings = settings.with_encoded(record.id, record.value)
     restarts = sum(record.kind == Kind.RESTART for record in log) + 1
-    wire = list(read_journal(folder, "wire"))
+    wire = list(read_journal(folder.path, "wire"))
     next_id = 1 + max((r.id for r in (*log, *wire) if r.kind in _NAMES_A_NOTE), default=0)
     now_ns = time.perf_counter_ns()
+    beat = internal_beat(log, at_start, now_ns)
     opening = [
-        Record(Kind.RESTART, t_ns=now_ns, id=(seed + restarts) % 2**32, u_ns=next_id),
+        Record(Kind.RESTART, int(beat is not None), id=(seed + restarts) % 2**32, t_ns=now_ns, u_ns=next_id,
+               value=beat or 0.0),
         *clock_context(wire),
-        *context_records(wire, log, settings),
-    ]
-    return Engine(generator, settings, seed), opening
+        *context_records(wire, log, settings, channel_parts),
+    ]  # fmt: skip
+    return engine_of(session, generator, settings), opening
 
 
 _NAMES_A_NOTE = (Kind.SAMPLED, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
 
 
-def context_records(wire: Iterable[Record], log: Iterable[Record], settings: Settings) -> list[Record]:
+def context_records(
+    wire: Iterable[Record], log: Iterable[Record], settings: Settings, channel_parts: Mapping[int, int] | None = None
+) -> list[Record]:
     """Give the notes that a new engine starts from, oldest first: as many as a window may hold.
 
     A note of the performer's that is still held has no end yet; the new engine hears it.
     """
-    performer = Performer(trigger_cc=settings.trigger_cc)
+    performer = Performer(channel_parts, settings.trigger_cc)
     role = settings.performer
     own_part = PARTS.index(("lead" if settings.mode == "accompany" else "piano") if role == "auto" else role)
     parts = {record.id: record.a for record in log if record.kind == Kind.SAMPLED}

@@ -56,9 +56,9 @@ def main(argv: list[str]) -> int:
             ends = [
                 stamp
                 for stamp, message in client.received
-                if message[0] == 0x80 or (message[0] & 0xF0 == 0x90 and not message[2])
+                if stamp > killed and message[0] & 0xF0 == 0x80 and message[0] & 0x0F != 15
             ]
-            silences.append(max([0.0] + [(stamp - killed) / 1e6 for stamp in ends]))
+            silences.append((ends[-1] - killed) / 1e6 if ends else 0.0)
             since = len(client.received)
             client.send(0x90, 90, 70)
             played += 1

@@ -62,9 +62,9 @@ def _bundled_answered() -> Performance:
 
 
 def _bundled_continued() -> Performance:
-    """The bundled performance's first two phrases, then the trigger under the last chord."""
-    records = [record for record in performance_records(Path(str(bundled_performance()))) if record.t_ns < 13.9 * _S]
-    last_s = records[-1].t_ns / _S
+    """The bundled performance's first two phrases, then the trigger."""
+    records = [record for record in performance_records(Path(str(bundled_performance()))) if record.t_ns < 16 * _S]
+    last_s = max(record.t_ns for record in records if record.a & 0xF0 in (0x80, 0xB0)) / _S
     trigger = Record(Kind.TRIGGER, t_ns=round((last_s + 0.05) * _S))
     return Performance("bundled-continue", (*records, trigger), {"mode": "continue"}, last_s + 24.0)
 
