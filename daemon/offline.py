@@ -14,7 +14,7 @@ from pathlib import Path
 import mido
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.messages import ALL_NOTES, Kind, Record
-from antiphon.models.errors import MidiFileError
+from antiphon.daemon.performance_file import open_performance
 
 #: What the player writes down of a session ("wire"), and what the brain does ("engine").
 WIRE_KINDS = frozenset(
@@ -241,23 +241,10 @@ def performance_records(path: Path, *, clock: bool = False) -> list[Record]:
         clock: also give the MIDI clock that a DAW playing the file would send: start, 24 ticks a beat, stop.
 
     Raises:
-        MidiFileError: it cannot be read, is cut short, or holds no note.
+        MidiFileError: see `open_performance`.
     """
-    try:
-        file = mido.MidiFile(path)
-        if file.type == 2:
-            raise MidiFileError(f"{path}: a MIDI file of type 2 (separate songs); give one of type 0 or 1")
-        messages = [(tick, message) for tick, message in _absolute(file)]
-    except FileNotFoundError:
-        raise MidiFileError(f"{path}: there is no such file") from None
-    except MidiFileError:
-        raise
-    except Exception as error:  # mido raises many kinds on a broken file, EOFError and bare ones among them
-        reason = str(error) or type(error).__name__
-        raise MidiFileError(f"{path}: not a whole MIDI file ({reason}); give one that opens in a DAW") from None
-    if not any(message.type == "note_on" and message.velocity for _, message in messages):
-        raise MidiFileError(f"{path}: holds no note; give a file with a performance in it")
-    return _records(messages, file.ticks_per_beat, clock)
+    file = open_performance(path)
+    return _records(list(_absolute(file)), file.ticks_per_beat, clock)
 
 
 def _absolute(file: mido.MidiFile) -> Iterator[tuple[int, mido.Message]]:

@@ -19,6 +19,7 @@ scale = "minor"
 
 [jam]
 connect = true
+channel_parts = "2=bass, 10=drums"
 osc = "0.0.0.0:9010"
 """
 _COLUMN = 36

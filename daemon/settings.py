@@ -137,8 +137,8 @@ class Settings:
         "auto", "choice", "the part the performer plays (auto: lead to accompany, else piano)",
         choices=("auto", *PARTS),
     )  # fmt: skip
-    temperature: float = _parameter(0.95, "float", "how daring: 0 always the likeliest note", 0.0, 2.0)
-    top_p: float = _parameter(0.95, "float", "draw from the likeliest choices that make up this share", 0.05, 1.0)
+    temperature: float = _parameter(0.9, "float", "how daring: 0 always the likeliest note", 0.0, 2.0)
+    top_p: float = _parameter(0.9, "float", "draw from the likeliest choices that make up this share", 0.05, 1.0)
     density: float = _parameter(
         0.0, "float", "onsets a beat to aim for (0: as the model feels)", 0.0, 12.0, "onsets/beat"
     )

@@ -40,6 +40,8 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
 }
 _ERRORS_ONLY = 3
+#: Characters told of the runtime's own error: it goes on about its sources.
+_MOST_TOLD = 160
 _GRID = tuple[int, int, int]
 _FORBIDDEN = np.float32(-np.inf)
 #: Temperature 0 in a graph: sharp enough that only the likeliest is left.
@@ -326,7 +328,7 @@ def _session(files: ModelFiles, graph: str, providers: list[str]) -> Any:
     try:
         return onnxruntime.InferenceSession(str(files.graph(graph)), options, providers=providers)
     except Exception as error:  # onnxruntime raises a class of its own for each kind of fault
-        line = str(error).strip().splitlines()[0]
+        line = str(error).strip().splitlines()[0][:_MOST_TOLD]
         raise ModelError(
             f"model: {files.graph(graph)} does not load ({line}); export it again with `antiphon export`, "
             "or install a newer onnxruntime"

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -33,11 +34,12 @@ def missing_programs() -> list[str]:
     return [name for name in ("jackd", "ardour7-lua") if shutil.which(name) is None]
 
 
-class _Context:
+class _Context(ABC):
     """A context manager by its `close`."""
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """End it."""
 
     def __enter__(self) -> Self:
         return self

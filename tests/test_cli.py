@@ -317,3 +317,19 @@ def test_doctor_tells_a_line_for_each_thing(capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().out.splitlines()
     assert all(re.match(r"(ok |NO |-  ) \w+ +\S", line) for line in lines)
     assert any(re.match(r"ok  inference +onnxruntime \S+ has .*CPU", line) for line in lines)
+    assert any(re.match(r"ok  provider +antiphon loads: asked for auto, got CPU", line) for line in lines)
+    assert any(re.match(r"(ok  scheduling +real-time|-   scheduling no real-time) sch", line) for line in lines)
+
+
+def test_doctor_says_what_it_would_meet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    config = Config().over({}, {"takes": str(tmp_path / "file" / "takes"), "model": "none-such"})
+    monkeypatch.setattr("antiphon.daemon.config.load", lambda _: config)
+    monkeypatch.setattr("antiphon.daemon.player.priority.take_fifo", lambda: False)
+    assert cli.main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert f"NO  takes      {tmp_path / 'file' / 'takes'} cannot be written; give another folder" in told
+    assert "NO  provider   model: 'none-such' is neither a model that ships" in told
+    assert "-   scheduling no real-time scheduling: under load notes may leave some ms late; " in told

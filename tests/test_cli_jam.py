@@ -109,6 +109,20 @@ def test_fast_gives_the_same_take_for_the_same_seed_and_regenerates(alone: Home,
     assert done.returncode == 0
 
 
+def test_channels_have_their_parts_and_regenerate_with_them(alone: Home, tmp_path: Path) -> None:
+    performance = str(_short_performance(tmp_path / "three.mid"))
+    played = []
+    for more in ((), ("--channel-parts", "2=lead"), ("--channel-parts", "1=drums,10=bass")):
+        done = alone.jam("--performer", performance, "--fast", "--mode", "follow", "--seed", "5", "--no-render", *more)
+        assert done.returncode == 0, done.stderr
+        played.append(Path(done.stdout.removeprefix("take: ").rstrip()).parent)
+    plain, elsewhere, mapped = map(_notes, played)
+    assert plain == elsewhere  # they play on channel 1
+    assert plain != mapped  # other context, other notes
+    done = alone.run("replay", played[2].name, "--regenerate", "--takes", str(alone.takes))
+    assert done.stdout == "all 3 notes that were played were made again, each equal\n", done.stderr
+
+
 def test_what_is_wrong_is_told_before_anything_is_made(alone: Home, tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from antiphon.daemon import reference
 from antiphon.daemon.config import Config, from_table, load
 from antiphon.daemon.errors import ConfigError
-from antiphon.daemon.options import OPTIONS, Option
+from antiphon.daemon.options import OPTIONS, Option, option
+from antiphon.daemon.replay import channel_parts_of
 from antiphon.daemon.settings import PARAMETERS, Settings
+from antiphon.models.parts import Part
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +50,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
     )
     assert config.options == {
         "in": "Keystation", "out": "Synth", "api": "auto", "connect": True, "synth": False,
-        "osc": "127.0.0.1:9010", "model": "antiphon", "provider": "auto", "seed": 7, "takes": Path("/music/takes"),
+        "osc": "127.0.0.1:9010", "model": "antiphon", "provider": "auto", "seed": 7,
+        "channel_parts": None, "takes": Path("/music/takes"),
         "render": None, "quiet": False,
     }  # fmt: skip
     assert config.given == {"in", "out", "seed", "takes", "connect"}
@@ -71,13 +75,15 @@ def test_the_users_own_file_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ("tempo = 900", "tempo: 900 is not allowed; give 30 to 300 bpm"),
         ("mute = 3", "mute: 3 is not allowed; give on or off"),
         ("[jam]\nmodell = 'x'", "there is no option 'modell'; did you mean model?"),
-        ("[jam]\ntempo = 90", "there is no option 'tempo'; known: in, out, api, connect, synth, osc, model, "
-         "provider, seed, takes, render, quiet"),
+        ("[jam]\ntempo = 90", "there is no option 'tempo'; known: in, out, api, connect, synth, "
+         "channel_parts, osc, model, provider, seed, takes, render, quiet"),
         ("[jam]\nseed = -1", "seed: -1 is not allowed; give a whole number from 0 to 4294967295"),
         ("[jam]\nseed = true", "seed: True is not allowed; give a whole number from 0 to 4294967295"),
         ("[jam]\napi = 'oss'", "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi"),
         ("[jam]\nin = ['a', 'b']", "in: ['a', 'b'] is not allowed; give a text"),
         ("[jam]\nconnect = 'yes'", "connect: 'yes' is not allowed; give true or false"),
+        ("[jam]\nchannel_parts = '1=lead,17=bass'", "channel_parts: '1=lead,17=bass' is not allowed; give "
+         "CHANNEL=PART,... with channels 1 to 16, each once, and parts lead, chords, bass, drums, pad, piano"),
         ("[jam]\ntakes = ''", "takes: '' is not allowed; give a path"),
         ("[jim]\nseed = 1", "there is no section [jim]; parameters stand at the top, options under [jam]"),
         ("jam = 3", "jam: 3 is not allowed; give a section [jam]"),
@@ -128,6 +134,26 @@ def test_every_default_may_be_written_down() -> None:
     assert config.options == Config().options
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["1=lead, 02 = Bass,10=drums", {"1": "lead", "2": "bass", "10": "DRUMS"}, {1: "lead", 2: "bass", 10: "drums"}],
+)
+def test_channels_may_have_parts_of_their_own(value: Any) -> None:
+    checked = option("channel_parts").check(value)
+    assert checked == {1: "lead", 2: "bass", 10: "drums"}
+    written = json.loads(json.dumps(checked))  # as session.json holds it
+    assert channel_parts_of({"channel_parts": written}) == {0: Part.LEAD, 1: Part.BASS, 9: Part.DRUMS}
+    assert channel_parts_of({}) == {}
+
+
+@pytest.mark.parametrize(
+    "value", ["", "lead", "1=lead,1=bass", "0=lead", "1=flute", "1=lead,", "x=lead", {0: "lead"}, 3]
+)
+def test_a_map_of_channels_is_whole_or_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^channel_parts: .* is not allowed; give CHANNEL=PART"):
+        option("channel_parts").check(value)
+
+
 def test_the_example_of_the_reference_is_allowed(tmp_path: Path) -> None:
     config = load(_file(tmp_path, reference.EXAMPLE))
     assert (config.settings.mode, config.options["connect"]) == ("accompany", True)
@@ -145,7 +171,7 @@ def _or_error(make: Callable[[], Any]) -> Any:
 
 @given(st.sampled_from(OPTIONS), _VALUES)
 def test_an_option_is_refused_or_given_in_its_own_type(entry: Option, value: Any) -> None:
-    kinds = {"text": str, "choice": str, "path": Path, "seed": int, "switch": bool}
+    kinds = {"text": str, "choice": str, "path": Path, "seed": int, "switch": bool, "channels": dict}
     checked = _or_error(lambda: entry.check(value))
     if isinstance(checked, ConfigError):
         assert str(checked) == f"{entry.name}: {value!r} is not allowed; give {entry.allowed}"

@@ -150,10 +150,10 @@ def test_answer_waits_for_the_phrase_and_yields(jack: JackServer, tmp_path: Path
         client.play(0x80, 60, 0)
         _silent(live)
         assert live.interrupt() == 0
-        # what had not gone out when the performer came back never did
+        # what had not gone out when the performer came back never did, but for one note already on its way
         came = next(record.t_ns for record in live.wire(Kind.MIDI_IN) if record.t_ns >= back)
-        late = [record for record in live.wire(Kind.SENT) if came + 5_000_000 < record.u_ns < came + 200_000_000]
-        assert not late
+        late = [record for record in live.wire(Kind.SENT) if came < record.u_ns < came + 200_000_000]
+        assert len(late) <= 1
 
 
 def test_a_session_that_is_killed_whole_is_recovered(jack: JackServer, tmp_path: Path) -> None:

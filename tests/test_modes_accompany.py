@@ -75,7 +75,7 @@ def test_it_leans_on_the_beat_the_more_the_tighter() -> None:
     def between(tightness: float) -> float:
         generator = FakeGenerator()
         generator.like_any_gap()
-        log = run(engine("accompany", generator, tightness=tightness), [], 60.0)
+        log = run(engine("accompany", generator, tightness=tightness, parts="pad"), [], 60.0)
         first_beat = 5  # ticks until the internal clock's first beat, 0.1 s off
         ticks = [r.t_ns - first_beat for r in of(log, Kind.SAMPLED)]
         return sum(tick % 6 != 0 for tick in ticks) / len(ticks)

@@ -14,6 +14,7 @@ from antiphon.daemon.brain.performer import (
     Transport,
 )
 from antiphon.daemon.messages import Record
+from antiphon.models.generator import HeldNote
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,6 +141,14 @@ def test_a_mapped_channel_has_its_part_and_its_own_pedal() -> None:
     assert isinstance(struck, Struck)
     assert struck.note.part == 3
     assert told(performer, cc(1, 64, 127), off(2, 38, channel=9)) == ["-38"]
+
+
+def test_a_note_held_from_before_is_ended_where_its_part_is_played() -> None:
+    performer = Performer({1: 2})
+    for part, pitch in ((2, 40), (5, 60)):
+        performer.adopt(HeldNote(0, part, pitch, 80), ns(1))
+    assert told(performer, off(2, 40, channel=1), off(2, 60, channel=0)) == ["-40", "-60"]
+    assert performer.silent
 
 
 def test_channel_10_is_no_drums_unless_mapped() -> None:

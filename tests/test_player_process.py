@@ -124,3 +124,12 @@ def test_a_damaged_performance_is_one_plain_error_and_starts_no_brain(tmp_path: 
     with pytest.raises(MidiFileError, match="damaged or no MIDI file"):
         run_player(config)
     assert not started.exists()
+
+
+def test_a_brain_that_told_its_remedy_ends_the_session_however_slowly_it_leaves(tmp_path: Path) -> None:
+    leaves = "import os, sys, threading; os.close(int(sys.argv[1])); threading.Event().wait(0.5); sys.exit(2)"
+    config = PlayerConfig(
+        tmp_path, ports=False, performer=_performance(tmp_path / "a.mid"), brain=(sys.executable, "-c", leaves)
+    )
+    result = run_player(config)
+    assert (result.exit_code, result.reason, result.brains) == (2, "brain", 1)

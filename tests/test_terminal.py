@@ -41,6 +41,17 @@ def test_the_status_line_never_wraps(width: int) -> None:
     assert len(status_line(_FULL, width)) <= width
 
 
+def test_log_lines_are_for_where_there_is_no_status_line(pty: tuple[int, int]) -> None:
+    ours, theirs = pty
+    Screen(theirs).log("1.00 s: answers")
+    assert _read(ours) == ""
+    reading, writing = os.pipe()
+    Screen(writing).log("1.00 s: answers")
+    assert _read(reading) == "1.00 s: answers\n"
+    os.close(reading)
+    os.close(writing)
+
+
 @pytest.fixture
 def pty(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     monkeypatch.setenv("TERM", "xterm")

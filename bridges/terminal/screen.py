@@ -53,6 +53,11 @@ class Screen:
         else:
             self._lost += 1
 
+    def log(self, line: str) -> None:
+        """Say what a status line would tell, where there is none."""
+        if not self._is_terminal:
+            self.say(line)
+
     def show(self, snapshot: Mapping[str, Any]) -> None:
         """Redraw the status line where it changed; without a terminal, nothing."""
         if self._quiet or not self._is_terminal:

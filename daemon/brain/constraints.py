@@ -70,6 +70,21 @@ def _part_bias(part: Part, settings: Settings, key: Bias) -> Bias:
     return both if np.isfinite(both).any() else bias  # a range without a note of the scale: range wins
 
 
+def key_of(settings: Settings, heard: HeardKey | None) -> HeardKey | None:
+    """The key in use: named (minor where its third is), or heard; None where neither."""
+    if settings.key == "off":
+        return None
+    if settings.key == "auto":
+        return heard
+    degrees = SCALE_DEGREES[settings.scale]
+    return HeardKey(KEYS.index(settings.key) - _FIRST_NAMED_KEY, 3 in degrees and 4 not in degrees)
+
+
+def tonic_triad(key: HeardKey) -> tuple[int, int, int]:
+    """Pitch classes of root, third and fifth."""
+    return key.tonic, (key.tonic + (3 if key.minor else 4)) % 12, (key.tonic + 7) % 12
+
+
 class Palette:
     """What one snapshot of settings, and a key, allow. Immutable but for what it caches."""
 
@@ -92,14 +107,14 @@ class Palette:
         self, *, part: int | None = None, part_bias: Bias | None = None, gap: int | None = None,
         min_gap: int = 0, max_gap: int = MAX_TICKS, gap_bias: Bias | None = None,
         pitch: dict[int, Bias] | None = None, velocity_bias: Bias | None = None,
-        max_duration: int = MAX_TICKS, duration: int | None = None,
+        min_duration: int = 1, max_duration: int = MAX_TICKS, duration: int | None = None,
     ) -> Constraints:  # fmt: skip
         """Put what the settings say beside what the moment asks for."""
         return Constraints(
             part=part, part_bias=part_bias, gap=gap, min_gap=min_gap, max_gap=max_gap, gap_bias=gap_bias,
             part_pitch_bias=self.pitch if pitch is None else pitch, velocity_bias=velocity_bias,
-            max_duration=max_duration, duration=duration, temperature=self.settings.temperature,
-            top_p=self.settings.top_p,
+            min_duration=min_duration, max_duration=max_duration, duration=duration,
+            temperature=self.settings.temperature, top_p=self.settings.top_p,
         )  # fmt: skip
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT, VELOCITY_LEVELS, VELOCITY_STEP
+from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT, VELOCITY_LEVELS, VELOCITY_STEP, HeldNote
 from numpy.typing import NDArray
 
 #: Onsets closer than this are one chord.
@@ -19,6 +20,8 @@ _SHORTEST_SILENCE_NS, _LONGEST_SILENCE_NS = 350_000_000, 2_500_000_000
 _DEFAULT_GAP_NS = 800_000_000
 #: Gaps remembered, over phrases: a pace is a habit.
 _GAPS = 24
+#: Notes of a phrase that its likeness is taken from.
+_NOTES = 96
 #: Pulses looked for, and the middle of where people feel one (Parncutt 1994: about 0.6 s).
 _PULSES_S = np.geomspace(0.25, 1.0, 64)
 _FELT_S, _FELT_WIDTH = 0.5, 0.6
@@ -44,16 +47,22 @@ class Manner:
     onsets_a_beat: float  # onsets struck together count once
     longest_gap: int  # ticks
 
-    def pitch_bias(self, lowest: int, highest: int) -> NDArray[np.float32]:
-        """Logit offsets: free within the phrase's range and a third around it, then ever less likely.
-
-        The range is moved by octaves until its middle is one that may be played.
-        """
+    def shift(self, lowest: int, highest: int) -> int:
+        """Whole octaves (in semitones) that bring the middle of the phrase between two pitches."""
         low, high = self.low, self.high
         while low + high > 2 * highest and low >= 12:
             low, high = low - 12, high - 12
         while low + high < 2 * lowest and high < PITCHES - 12:
             low, high = low + 12, high + 12
+        return low - self.low
+
+    def pitch_bias(self, lowest: int, highest: int) -> NDArray[np.float32]:
+        """Logit offsets: free within the phrase's range and a third around it, then ever less likely.
+
+        The range is moved by octaves until its middle is one that may be played.
+        """
+        shift = self.shift(lowest, highest)
+        low, high = self.low + shift, self.high + shift
         pitch = np.arange(PITCHES)
         outside = np.maximum(np.maximum(low - 4 - pitch, pitch - high - 4), 0)
         bias: NDArray[np.float32] = (-0.3 * outside).astype(np.float32)
@@ -98,13 +107,16 @@ class Phrase:
         self._onsets_ns: list[int] = []  # chords once
         self._pitches: list[int] = []
         self._velocities: list[int] = []
+        self._held: deque[HeldNote] = deque(maxlen=_NOTES)
         self.last_activity_ns = 0
 
     def __bool__(self) -> bool:
         return bool(self._onsets_ns)
 
-    def struck(self, pitch: int, velocity: int, t_ns: int) -> None:
-        """Add a note."""
+    def struck(self, pitch: int, velocity: int, t_ns: int, held: HeldNote | None = None) -> None:
+        """Add a note; ``held``: its form in the window."""
+        if held is not None:
+            self._held.append(held)
         if not self._onsets_ns or t_ns - self._onsets_ns[-1] >= CHORD_NS:
             self._onsets_ns.append(t_ns)
         self._pitches.append(pitch)
@@ -133,10 +145,23 @@ class Phrase:
             longest_gap=min(MAX_TICKS, max(TICKS_PER_BEAT // 2, longest)),
         )
 
+    @property
+    def held(self) -> Sequence[HeldNote]:
+        """The latest notes, as the window has them."""
+        return self._held
+
     def next_pulse_ns(self, after_ns: int) -> int:
         """The next pulse that the phrase implies, or ``after_ns`` where it implies none."""
-        if len(self._onsets_ns) < 3:
+        pulse = self.pulse_ns()
+        if pulse is None:
             return after_ns
+        phase_ns, period_ns = pulse
+        return round(phase_ns + math.ceil((after_ns - phase_ns) / period_ns) * period_ns)
+
+    def pulse_ns(self) -> tuple[float, float] | None:
+        """When a pulse is that the phrase implies, and the time between two; None where it implies none."""
+        if len(self._onsets_ns) < 3:
+            return None
         first = self._onsets_ns[0]
         seconds = (np.array(self._onsets_ns) - first) / 1e9
         felt = np.exp(-0.5 * (np.log(_PULSES_S / _FELT_S) / _FELT_WIDTH) ** 2)
@@ -145,7 +170,6 @@ class Phrase:
         waves = _waves(seconds, periods)
         best = int(np.abs(waves).argmax())
         if abs(waves[best]) < _FAINTEST_PULSE:
-            return after_ns
+            return None
         period_ns = float(periods[best]) * 1e9
-        phase_ns = first + float(np.angle(waves[best])) / (2 * math.pi) * period_ns
-        return round(phase_ns + math.ceil((after_ns - phase_ns) / period_ns) * period_ns)
+        return first + float(np.angle(waves[best])) / (2 * math.pi) * period_ns, period_ns

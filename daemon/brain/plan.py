@@ -24,7 +24,7 @@ _SHORTEST_NS = 20_000_000
 _KEEP_NS = 1_000_000_000
 #: A part holding this many notes gets no more of them (a pianist has ten fingers, a drummer four limbs).
 POLYPHONY: dict[int, int] = {
-    Part.LEAD: 2, Part.CHORDS: 6, Part.BASS: 2, Part.DRUMS: 5, Part.PAD: 6, Part.PIANO: 10,
+    Part.LEAD: 2, Part.CHORDS: 5, Part.BASS: 1, Part.DRUMS: 5, Part.PAD: 6, Part.PIANO: 10,
 }  # fmt: skip
 
 

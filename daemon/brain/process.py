@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from antiphon.daemon.brain.engine import Engine
+from antiphon.daemon.brain.news import TOLD, log_line, warning
 from antiphon.daemon.brain.osc import OscControl, open_osc
 from antiphon.daemon.brain.recovery import resume_records
 from antiphon.daemon.errors import TakeError
@@ -47,6 +48,9 @@ class Screen(Protocol):
     def say(self, line: str, *, wrong: bool = False) -> None:
         """Print one line."""
 
+    def log(self, line: str) -> None:
+        """Print one line where there is no status line."""
+
     def show(self, snapshot: Mapping[str, Any]) -> None:
         """Redraw the status line."""
 
@@ -59,10 +63,12 @@ class Brain:
 
     def __init__(
         self, player: socket.socket, folder: SessionFolder, engine: Engine, osc: OscControl | None, screen: Screen,
-        facts: Mapping[str, Any], warm: Callable[[], None],
+        facts: Mapping[str, Any], warm: Callable[[], None], session: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self._player, self._folder, self._engine, self._osc, self._screen = player, folder, engine, osc, screen
         self._facts = facts
+        self._ports: Mapping[str, Any] = session.get("ports", {})
+        self._t0_ns = int(session.get("t0_ns", 0))
         self._log = SegmentWriter(folder.path, "engine")
         self._stream = RecordStream()
         self._stopping = False
@@ -135,6 +141,16 @@ class Brain:
             for result in results:
                 if result.kind not in ORDERS:
                     log.append(result)
+                if result.kind == Kind.MARK:
+                    self._tell(result)
+        if record.kind in TOLD:
+            self._tell(record)
+
+    def _tell(self, record: Record) -> None:
+        if wrong := warning(record, self._ports):
+            self._screen.say(wrong, wrong=True)
+        elif line := log_line(record, self._t0_ns):
+            self._screen.log(line)
 
     def _send(self, orders: bytes) -> bool:
         try:
@@ -216,14 +232,16 @@ def run_brain(player: socket.socket, folder: SessionFolder, load: Callable[[str,
         str(session.get("osc", "off")), engine.settings, lambda: brain.status() if brain else {},
         report=lambda line: screen.say(line, wrong=True),
     )  # fmt: skip
-    brain = Brain(player, folder, engine, osc, screen, facts, rehearsal(generator))
+    brain = Brain(player, folder, engine, osc, screen, facts, rehearsal(generator), session)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLD)
     screen.say(
-        f"{facts['model']} on {facts['provider']} ({facts['runtime']})"
+        f"{facts['model']} on {facts['provider']} (asked for {facts['provider_asked']}; {facts['runtime']})"
         + (f", OSC on {osc.address[0]}:{osc.address[1]}" if osc else "")
     )
+    if refused := refused_provider(facts):
+        screen.say(refused, wrong=True)
     try:
         brain.run(opening)
     finally:
@@ -240,6 +258,17 @@ def model_facts(generator: Any) -> dict[str, Any]:
         "provider": generator.provider_got,
         "runtime": generator.runtime,
     }
+
+
+def refused_provider(facts: Mapping[str, Any]) -> str:
+    """Say that a provider that was asked for did not come; empty where it did."""
+    asked, got = str(facts["provider_asked"]), str(facts["provider"])
+    if asked in ("auto", "cpu") or not got.startswith("CPU"):
+        return ""
+    return (
+        f"provider: {asked} was asked for, but onnxruntime plays on {got}: {asked}'s libraries or its device are "
+        "missing; install them, or give --provider cpu"
+    )
 
 
 def rehearsal(generator: Generator) -> Callable[[], None]:

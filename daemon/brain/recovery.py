@@ -1,7 +1,8 @@
 """A brain's beginning: a session's first, or one after a lost brain, which takes up what the journals tell.
 
 The last beats of MIDI clock, or the internal clock's beat, put it where the lost one was in the song, and the last
-notes of both players become its window. What it starts from is written into the log, so that `replay --regenerate` starts there too.
+notes of both players become its window. What it starts from is written into the log, so that `replay --regenerate`
+starts there too.
 """
 
 from __future__ import annotations

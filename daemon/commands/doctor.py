@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -37,6 +38,17 @@ def _midi() -> str:
     return "; ".join(systems())
 
 
+def _scheduling() -> str:
+    from antiphon.daemon.player.priority import fifo_granted  # noqa: PLC0415
+
+    if fifo_granted():
+        return "real-time scheduling is granted"
+    remedy = "give your user rtprio (Debian: a group with `@audio - rtprio 20` in /etc/security/limits.d), log in again"
+    if sys.platform != "linux":
+        remedy = "only Linux's is used, so it plays at the usual priority here"
+    raise AntiphonError(f"no real-time scheduling: under load notes may leave some ms late; {remedy}")
+
+
 def _providers() -> str:
     try:
         runtime = importlib.import_module("onnxruntime")
@@ -46,6 +58,15 @@ def _providers() -> str:
         ) from None
     has = [name.removesuffix("ExecutionProvider") for name in runtime.get_available_providers()]
     return f"onnxruntime {runtime.__version__} has {', '.join(has)}"
+
+
+def _provider() -> str:
+    from antiphon.daemon.config import load  # noqa: PLC0415
+    from antiphon.models.onnx_generator import OnnxGenerator  # noqa: PLC0415  a third of a second
+
+    options = load(None).options
+    generator = OnnxGenerator.load(options["model"], options["provider"])
+    return f"{generator.name} loads: asked for {generator.provider_asked}, got {generator.provider_got}"
 
 
 def _models() -> str:
@@ -73,9 +94,14 @@ def _training() -> str:
 
 
 def _takes() -> str:
-    from antiphon.daemon.session import default_takes_dir  # noqa: PLC0415
+    from antiphon.daemon.commands.which_take import folder_of  # noqa: PLC0415
+    from antiphon.daemon.config import load  # noqa: PLC0415
 
-    return str(default_takes_dir())
+    folder = folder_of(load(None))
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise AntiphonError(f"{folder} cannot be written; give another folder with --takes DIR")
+    return str(folder)
 
 
 def _config() -> str:
@@ -94,8 +120,10 @@ _CHECKS: tuple[tuple[str, Callable[[], str], bool], ...] = (
     ("MIDI", _midi, True),
     ("inference", _providers, True),
     ("models", _models, True),
+    ("provider", _provider, True),
     ("takes", _takes, True),
     ("config", _config, True),
+    ("scheduling", _scheduling, False),
     ("jackd", _program("jackd", "to play over JACK, install it (Debian: apt install jackd2)"), False),
     ("fluidsynth", _program("fluidsynth", "for --synth, install it (Debian: apt install fluidsynth)"), False),
     ("training", _training, False),

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from antiphon.daemon.performance_file import open_performance
 from antiphon.daemon.player.ports import OnMessage, PortChange, PortNames, Ports
-from antiphon.models.errors import MidiFileError
 
 _NS = 1_000_000_000
 _CHANNEL_MESSAGES = 0xF0
@@ -36,28 +36,14 @@ def read_performance(path: Path) -> tuple[FileEvent, ...]:
     """Read the channel messages of a MIDI file, all tracks merged, in seconds by its own tempo map.
 
     Raises:
-        MidiFileError: missing, truncated, no MIDI file, or without a note.
+        MidiFileError: see `open_performance`.
     """
-    import mido  # noqa: PLC0415  only a performer that is a file needs it
-
-    remedy = "give a Standard MIDI File with notes in it"
-    try:
-        file = mido.MidiFile(path, clip=True)
-        now_s = 0.0
-        events: list[FileEvent] = []
-        for message in file:
-            now_s += message.time
-            if not message.is_meta and message.bytes()[0] < _CHANNEL_MESSAGES:
-                events.append(FileEvent(round(now_s * _NS), bytes(message.bytes())))
-    except FileNotFoundError:
-        raise MidiFileError(f"there is no MIDI file {path}; {remedy}") from None
-    except IsADirectoryError:
-        raise MidiFileError(f"{path} is a folder; {remedy}") from None
-    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        said = str(error) or type(error).__name__
-        raise MidiFileError(f"{path} is damaged or no MIDI file ({said}); {remedy}") from error
-    if not any(event.message[0] >> 4 == 0x9 and event.message[2] for event in events):
-        raise MidiFileError(f"{path} has no notes; {remedy}")
+    now_s = 0.0
+    events: list[FileEvent] = []
+    for message in open_performance(path):
+        now_s += message.time
+        if not message.is_meta and message.bytes()[0] < _CHANNEL_MESSAGES:
+            events.append(FileEvent(round(now_s * _NS), bytes(message.bytes())))
     return tuple(events)
 
 

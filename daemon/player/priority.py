@@ -34,6 +34,18 @@ def take_fifo() -> bool:
     return True
 
 
+def fifo_granted() -> bool:
+    """Try whether `take_fifo` would be granted here; the thread is left as it was."""
+    if not hasattr(os, "sched_getscheduler"):
+        return False
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    granted = take_fifo()
+    if granted:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, *before)
+    return granted
+
+
 @contextlib.contextmanager
 def prompt() -> Iterator[None]:
     """Make this process prompt: short GIL turns, no long collections, a higher priority where it is granted."""

@@ -47,6 +47,9 @@ _CABLES_NS = 1_000_000_000
 _PATIENCE_NS = 5_000_000_000
 #: The exit status of a brain that has told the user what to mend: starting it again would not help.
 _USER_ERROR = 2
+#: A brain's socket closes well before its process has ended. While none has been ready there is nothing of a brain's
+#: to send, and the driver's thread keeps thru and journal going: so its status is waited for.
+_LEAVES_WITHIN_S = 2.0
 
 _clock = time.perf_counter_ns
 
@@ -91,6 +94,7 @@ class _Player:
         self._woken.setblocking(False)
         self._waker.setblocking(False)
         self._unsent_to_brain = 0
+        self._had_brain = False
         self._restart_ns: int | None = None
         self._over_ns: int | None = None
         self._stop_by_ns: int | None = None
@@ -220,7 +224,7 @@ class _Player:
             return
         for record in records:
             if record.kind == Kind.READY:
-                self._brain.ready = True
+                self._brain.ready = self._had_brain = True
                 self._wire.note(Record(Kind.BRAIN_UP, id=self._brain.starts, t_ns=now))
                 self._ports.begin()
             else:
@@ -240,7 +244,7 @@ class _Player:
             self._brain.wait(max(0.0, (self._stop_by_ns - now) / _NS))
             return
         self._wire.note(Record(Kind.BRAIN_LOST, id=self._brain.starts, t_ns=now))
-        if not self._brain.ready and self._brain.starts == 1 and self._brain.wait(0.2) == _USER_ERROR:
+        if not self._had_brain and self._brain.wait(_LEAVES_WITHIN_S) == _USER_ERROR:
             self._reason, self._exit_code, self._finished = "brain", _USER_ERROR, True
         self._brain.lost()
         self._restart_ns = self._brain.restart_ns(now)

@@ -7,17 +7,20 @@ not handed over is dropped, their note taken in at its place, and the tail plann
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
-from antiphon.daemon.brain.constraints import Bias, only_parts
+from antiphon.daemon.brain.backbone import Backbone, Due
+from antiphon.daemon.brain.constraints import Bias, Palette, only_parts, without
 from antiphon.daemon.brain.density import Density
+from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.modes.base import Mode
 from antiphon.daemon.brain.modes.soloist import DRAWS_A_WAKE, READY_NS, RESTRIKE
 from antiphon.daemon.brain.musical_time import WAKE_LATE_NS
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
 from antiphon.daemon.brain.stage import OwnNote, Stage
-from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT
+from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT, Draw
 from antiphon.models.parts import Part
 
 #: An accompaniment does not stop because the performer listens: below the first it is steered to be denser, and no
@@ -33,6 +36,20 @@ _OTHER_REST_BEATS, _MISSED_A_BEAT, _MOST_MISSED = 2.0, 3.0, 12.0
 #: Notes struck together by everyone: no more than two hands and a band can.
 _MOST_TOGETHER = 14
 
+#: Pitches that the performer's key is heard from, and the fewest that say anything.
+_REMEMBERED, _ENOUGH = 64, 12
+#: Notes looked back over for the performer's latest ones.
+_HEARD = 32
+#: Logits: a semitone from a note that the performer holds, and from one of Antiphon's own; a chord above their line, a
+#: semitone; a bass with a note of the chord, and by how high it lies; what is no drum or cymbal of a kit.
+_RUB, _OWN_RUB, _OVER, _OF_CHORD = -3.0, -2.0, -0.4, 2.0
+_UNDER = (Part.CHORDS, Part.PAD, Part.PIANO)
+#: Logits for a semitone from what all of the performer's last so many notes were.
+_OFTEN, _LATELY = np.float32(-8), 12
+_PITCHES = np.arange(PITCHES)
+_KIT = np.where((_PITCHES >= 35) & (_PITCHES <= 53), 0.0, -3.0).astype(np.float32)
+_LOW = (-0.12 * np.maximum(0, _PITCHES - 43)).astype(np.float32)
+
 
 class Accompany(Mode):
     """See the module's text."""
@@ -40,6 +57,10 @@ class Accompany(Mode):
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
         self._plan = Plan(stage, Density(0))
+        self._heard: deque[int] = deque(maxlen=_REMEMBERED)  # the performer's pitches
+        self._heard_new = False
+        self._own_palette: Palette | None = None
+        self._backbone: tuple[object, Backbone] | None = None  # and what it was made for
         self._epoch = -1  # of the musical time that the plan is for
         self._resting = False  # since a panic
 
@@ -52,7 +73,10 @@ class Accompany(Mode):
         """Take the note in where it falls, and plan the tail anew."""
         self._resting = False
         self._plan.drop()
-        self.stage.hear(note, t_ns)
+        held = self.stage.hear(note, t_ns)
+        if held.part != Part.DRUMS:
+            self._heard.append(held.pitch)
+            self._heard_new = True
 
     def trigger(self, t_ns: int) -> None:
         """Come in again."""
@@ -159,17 +183,83 @@ class Accompany(Mode):
         if sum(note.tick == here for note in stage.window.notes[-_MOST_TOGETHER:]) >= _MOST_TOGETHER:
             least = max(least, 1)
         part_bias = self._part_bias(here, sounding, steering.pressure, due)
-        pitch, gap_bias = self._pitches(sounding), plan.gap_bias(steering.gap_bias)
+        pitch, gap_bias = self._pitches(sounding, here), plan.gap_bias(steering.gap_bias)
         for _attempt in range(2):
             constraints = stage.palette.constraints(
                 part_bias=part_bias, min_gap=least, max_gap=max(least, greatest), gap_bias=gap_bias,
-                pitch=pitch,
+                pitch=pitch, max_duration=self._longest(here),
             )  # fmt: skip
             draw, tick = plan.draw(constraints, earliest)
             if tick > here or not _struck(sounding.get(draw.part, ()), draw.pitch, here):
                 break
             least = max(1, least)  # this very note is there already: then a later one
+        owed = self._owed(max(here, earliest), own)
+        if owed is not None and tick > owed.tick:
+            draw, tick = self._draw_owed(owed, pitch, sounding[owed.part])
         plan.add(draw, tick, tick + draw.duration, imagined=draw.part not in own)
+
+    def _owed(self, tick: int, own: list[int]) -> Due | None:
+        """The note that has to come before anything after it."""
+        grid = self.stage.time.grid
+        if grid is None:
+            return None
+        key = (grid, tuple(own), self.stage.settings.density)
+        if self._backbone is None or self._backbone[0] != key:
+            self._backbone = (key, Backbone(own, grid[0], grid[2], self.stage.settings.density))
+        return self._backbone[1].due(tick, self.stage.window.notes)
+
+    def _draw_owed(self, owed: Due, pitch: dict[int, Bias], sounding: list[OwnNote]) -> tuple[Draw, int]:
+        """Draw a note whose part and place are given."""
+        part = int(owed.part)
+        bias = pitch[part] if owed.pitch is None else pitch[part] + owed.pitch
+        if owed.part is Part.BASS:
+            bias = bias + self._roots(owed.tick)
+        struck = [note.pitch for note in sounding if note.held is not None and note.held.tick == owed.tick]
+        last = self.stage.window.last_tick
+        longest = self._longest(owed.tick)
+        constraints = self.stage.palette.constraints(
+            part=part, gap=0 if last is None else max(0, owed.tick - last), pitch={part: without(bias, struck)},
+            min_duration=min(owed.min_duration, longest), max_duration=longest,
+        )  # fmt: skip
+        return self._plan.draw(constraints, owed.tick)
+
+    def _beside_what_comes_often(self) -> Bias:
+        """What they will hold next is not known; but what they played lately they are likely to play again."""
+        often = np.zeros(12, np.float32)
+        for pitch in list(self._heard)[-_LATELY:]:
+            often[pitch % 12] += 1.0 / _LATELY
+        beside = _OFTEN * (np.roll(often, 1) + np.roll(often, -1) - often)
+        bias: Bias = np.minimum(0.0, beside)[_PITCHES % 12]
+        return bias
+
+    def _roots(self, tick: int) -> Bias:
+        """A bass that is due plays a note of the chord above it, rather its lowest."""
+        above = [note.pitch for part in _UNDER for note in self._plan.sounding(tick, part)]
+        bias = np.zeros(PITCHES, np.float32)
+        for pitch in {pitch % 12 for pitch in above}:
+            bias[pitch::12] = _OF_CHORD
+        if above:
+            bias[min(above) % 12 :: 12] += 0.5
+        return bias
+
+    def _palette(self) -> Palette:
+        """The palette of the key that the performer plays in: a band that listens to itself drifts away from them."""
+        stage = self.stage
+        if stage.settings.key != "auto" or len(self._heard) < _ENOUGH:
+            return stage.palette
+        if self._heard_new or self._own_palette is None or self._own_palette.settings is not stage.settings:
+            self._heard_new = False
+            self._own_palette = Palette(stage.settings, hear_key(self._heard) or stage.palette.heard)
+        return self._own_palette
+
+    def _longest(self, tick: int) -> int:
+        """No note rings on into the bar after the next line: harmony changes there."""
+        grid = self.stage.time.grid
+        if grid is None:
+            return MAX_TICKS
+        bar = TICKS_PER_BEAT * grid[2]
+        left = bar - (tick - grid[0]) % bar
+        return min(MAX_TICKS, max(left, TICKS_PER_BEAT // 2))
 
     def _part_bias(self, tick: int, sounding: dict[int, list[OwnNote]], pressure: float, due: bool) -> Bias:
         """Only the chosen parts and, unless an onset is due, the performer's; what has rested long is missed."""
@@ -189,13 +279,29 @@ class Accompany(Mode):
             bias[part] += min(_MOST_MISSED, missed * _MISSED_A_BEAT)
         return bias
 
-    def _pitches(self, sounding: dict[int, list[OwnNote]]) -> dict[int, Bias]:
-        """What sounds already is not soon struck again; drums are struck as they like."""
-        pitch = dict(self.stage.palette.pitch)
+    def _pitches(self, sounding: dict[int, list[OwnNote]], tick: int) -> dict[int, Bias]:
+        """What sounds already is not soon struck again; a bass lies low; nobody rubs against the performer."""
+        pitch = dict(self._palette().pitch)
+        theirs = self.stage.performer_parts - sounding.keys()
+        heard = [note for note in self.stage.window.notes[-_HEARD:] if note.part in theirs and note.part != Part.DRUMS]
+        rubs = np.zeros(PITCHES, np.float32)
+        ringing = [note.pitch for part, notes in sounding.items() if part != Part.DRUMS for note in notes]
+        for held, rub in ((ringing, _OWN_RUB), ([note.pitch for note in heard if note.off_tick > tick], _RUB)):
+            for one in held:
+                rubs[(_PITCHES - one) % 12 == 1] = rub
+                rubs[(_PITCHES - one) % 12 == 11] = rub
+        rubs += self._beside_what_comes_often()
         for part, notes in sounding.items():
-            if notes and part != Part.DRUMS:
-                pitch[part] = pitch[part].copy()
-                pitch[part][[note.pitch for note in notes]] += RESTRIKE
+            if part == Part.DRUMS:
+                pitch[part] = pitch[part] + _KIT
+                continue
+            bias = pitch[part] + rubs
+            if part == Part.BASS:
+                bias += _LOW
+            elif part in _UNDER and heard:
+                bias += _OVER * np.maximum(0, _PITCHES - min(note.pitch for note in heard[-4:]) + 2)
+            bias[[note.pitch for note in notes]] += RESTRIKE
+            pitch[part] = bias
         return pitch
 
 

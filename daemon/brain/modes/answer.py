@@ -42,9 +42,9 @@ class Answer(Mode):
     def struck(self, note: PlayedNote, t_ns: int) -> None:
         """Yield, and listen."""
         self._yield(t_ns)
-        self.stage.hear(note, t_ns)
+        held = self.stage.hear(note, t_ns)
         self._pace.struck(t_ns)
-        self._phrase.struck(note.pitch, note.velocity, t_ns)
+        self._phrase.struck(note.pitch, note.velocity, t_ns, held)
 
     def released(self, note: PlayedNote, t_ns: int, silenced: bool) -> None:
         """Listen for the end of the phrase; what a stop ended was no phrase."""
@@ -114,6 +114,5 @@ class Answer(Mode):
             while pulse_ns - soonest_ns > _LONGEST_WAIT_NS:
                 pulse_ns -= _LONGEST_WAIT_NS // 2
             first = max(math.ceil(time.position(soonest_ns)), time.tick_at(pulse_ns))
-        manner = phrase.manner(ns_a_beat) if phrase else None
-        self._soloist.start(first, first + round(beats * TICKS_PER_BEAT), manner)
+        self._soloist.start(first, first + round(beats * TICKS_PER_BEAT), phrase)
         stage.mark(Mark.ANSWER)

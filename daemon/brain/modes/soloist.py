@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
-from antiphon.daemon.brain.constraints import Bias, allowed_range
+import numpy as np
+from antiphon.daemon.brain.constraints import Bias, allowed_range, key_of, tonic_triad
 from antiphon.daemon.brain.density import Density
+from antiphon.daemon.brain.likeness import Likeness, liken
 from antiphon.daemon.brain.musical_time import WAKE_LATE_NS
-from antiphon.daemon.brain.phrase import Manner
+from antiphon.daemon.brain.phrase import Manner, Phrase
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
 from antiphon.daemon.brain.stage import Fate, Stage
-from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT
+from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT
 from antiphon.models.parts import Part
 
 #: Draws in one `WAKE`, at most.
@@ -25,6 +27,12 @@ _RING = TICKS_PER_BEAT // 2
 RESTRIKE = -2.0
 
 
+#: The last notes last so long at least, and lean home where they begin in the last so many ticks: logits in favour of
+#: the tonic, third and fifth.
+_LAST, _CADENCE = 3 * TICKS_PER_BEAT // 4, TICKS_PER_BEAT
+_TRIAD = (2.5, 1.5, 1.5)
+
+
 class Soloist:
     """Plays the voice from a tick on, to an end or until told to stop."""
 
@@ -32,11 +40,11 @@ class Soloist:
         self._stage = stage
         self.playing = False
         self._plan = Plan(stage, Density(0))
-        self._begin(0, None, None)
+        self._begin(0, None, Phrase())
 
-    def start(self, first_tick: int, end_tick: int | None, manner: Manner | None) -> None:
-        """Play from ``first_tick`` until ``end_tick`` (None: on and on), in a manner."""
-        self._begin(first_tick, end_tick, manner)
+    def start(self, first_tick: int, end_tick: int | None, phrase: Phrase) -> None:
+        """Play from ``first_tick`` until ``end_tick`` (None: on and on), in the manner of a phrase."""
+        self._begin(first_tick, end_tick, phrase)
         self.playing = True
 
     def give_way(self, t_ns: int) -> bool:
@@ -83,19 +91,34 @@ class Soloist:
             ticks.append(self._head() - self._lookahead_ticks)
         return time.time_of(min(ticks)) + WAKE_LATE_NS if ticks else now_ns
 
-    def _begin(self, first_tick: int, end_tick: int | None, manner: Manner | None) -> None:
-        self._first_tick, self._end_tick, self._manner = first_tick, end_tick, manner
+    def _begin(self, first_tick: int, end_tick: int | None, phrase: Phrase) -> None:
+        self._first_tick, self._end_tick = first_tick, end_tick
         self._plan.density = Density(first_tick)
         self._drawn_out = False  # the next note would be beyond the end
         self._begun = False
+        self._manner: Manner | None = None
+        self._likeness: Likeness | None = None
         self._pitch_bias: Bias | None = None
         self._velocity_bias: Bias | None = None
-        if manner is not None:
-            settings = self._stage.settings
-            self._pitch_bias = manner.pitch_bias(
-                *allowed_range(Part(self._stage.palette.voice), settings.low, settings.high)
-            )
+        if phrase:
+            stage, time = self._stage, self._stage.time
+            manner = self._manner = phrase.manner(60e9 / time.bpm)
+            lowest, highest = allowed_range(Part(stage.palette.voice), stage.settings.low, stage.settings.high)
+            self._pitch_bias = manner.pitch_bias(lowest, highest)
             self._velocity_bias = manner.velocity_bias()
+            shift = manner.shift(lowest, highest)
+            self._likeness = liken(list(phrase.held), first_tick, shift, self._pulse(phrase))
+
+    def _pulse(self, phrase: Phrase) -> tuple[float, float] | None:
+        """The clock's pulse, else the phrase's: the tick of one, and ticks between two."""
+        time = self._stage.time
+        if time.grid is not None:
+            return float(time.grid[0]), float(TICKS_PER_BEAT)
+        pulse_ns = phrase.pulse_ns()
+        if pulse_ns is None:
+            return None
+        phase = time.position(round(pulse_ns[0]))
+        return phase, time.position(round(pulse_ns[0] + pulse_ns[1])) - phase
 
     @property
     def _commit_ticks(self) -> float:
@@ -132,11 +155,12 @@ class Soloist:
             free = min(held.off_tick for held in sounding) - (0 if last is None else last)
             least = max(least, 1, round(free))
         struck_here = {held.pitch for held in sounding if held.tick == here}
+        shortest, longest = self._lengths(here + least, len(sounding))
         for _attempt in range(2):
             constraints = stage.palette.constraints(
                 part=voice, min_gap=least, max_gap=max(least, greatest), gap_bias=self._gap_bias(here),
-                pitch=self._pitches({held.pitch for held in sounding}), velocity_bias=self._velocity_bias,
-                max_duration=self._longest(here + least),
+                pitch=self._pitches({held.pitch for held in sounding}, here), velocity_bias=self._velocity_bias,
+                min_duration=min(shortest, longest), max_duration=longest,
             )  # fmt: skip
             draw, tick = plan.draw(constraints, earliest)
             if tick > here or draw.pitch not in struck_here:
@@ -155,24 +179,48 @@ class Soloist:
         density = self._stage.settings.density
         if density <= 0.0 and self._manner is not None:
             density = self._manner.onsets_a_beat
-        return self._plan.gap_bias(self._plan.density.steer(tick, density).gap_bias)
+        bias = self._plan.gap_bias(self._plan.density.steer(tick, density).gap_bias)
+        rhythm = None if self._likeness is None else self._likeness.gap_bias(tick)
+        if bias is None or rhythm is None:
+            return rhythm if bias is None else bias
+        return bias + rhythm
 
-    def _pitches(self, sounding: set[int]) -> dict[int, Bias]:
+    def _pitches(self, sounding: set[int], tick: int) -> dict[int, Bias]:
         palette = self._stage.palette
-        bias = palette.pitch[palette.voice]
         if palette.voice == Part.DRUMS:
             return palette.pitch
+        bias = palette.pitch[palette.voice]
         if self._pitch_bias is not None:
             bias = bias + self._pitch_bias
+        if self._likeness is not None:
+            mine = [own for own in (*self._plan.out, *self._plan.ahead) if own.held is not None]
+            answered = [own.pitch for own in mine if own.held is not None and own.held.tick >= self._first_tick]
+            bias = bias + self._likeness.pitch_bias(answered)
         if sounding:
-            bias = bias.copy() if self._pitch_bias is None else bias
+            bias = bias.copy()
             bias[list(sounding)] += RESTRIKE
+        if self._end_tick is not None and tick >= self._end_tick - _CADENCE:
+            bias = bias + self._home()
         return {palette.voice: bias}
 
-    def _longest(self, tick: int) -> int:
-        if self._end_tick is None:
-            return MAX_TICKS
-        return min(MAX_TICKS, max(1, self._end_tick + _RING - tick))
+    def _home(self) -> Bias:
+        """Logit offsets towards the key's tonic triad: where phrases like to end."""
+        bias = np.zeros(PITCHES, np.float32)
+        key = key_of(self._stage.settings, self._stage.palette.heard)
+        if key is not None:
+            for step, liking in zip(tonic_triad(key), _TRIAD, strict=True):
+                bias[step::12] = liking
+        return bias
+
+    def _lengths(self, tick: int, sounding: int) -> tuple[int, int]:
+        """The shortest and longest that a note from a tick on may be: as in the phrase, shorter where it gets thick."""
+        shortest, longest = 1, MAX_TICKS
+        like = self._likeness
+        if like is not None:
+            shortest, longest = like.shortest, like.usual if sounding >= like.voices else like.longest
+        if self._end_tick is not None:
+            longest = min(longest, max(1, self._end_tick + _RING - tick))
+        return min(shortest, longest), longest
 
     def _finish(self) -> None:
         """Let the last notes sound to the end: something like the end of a phrase."""
@@ -181,5 +229,5 @@ class Soloist:
         last = self._stage.window.last_tick
         for own in self._plan.ahead:
             if own.fate is Fate.PLANNED and own.held is not None and own.held.tick == last:
-                off_tick = max(own.held.off_tick, self._end_tick)
+                off_tick = max(own.held.off_tick, self._end_tick, own.held.tick + _LAST)
                 self._stage.window.end(own.held, min(off_tick, own.held.tick + MAX_TICKS))

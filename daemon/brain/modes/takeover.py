@@ -34,10 +34,10 @@ class TakeOver(Mode):
     def struck(self, note: PlayedNote, t_ns: int) -> None:
         """Give way, and listen."""
         self._give_way(t_ns)
-        self.stage.hear(note, t_ns)
+        held = self.stage.hear(note, t_ns)
         if self._phrase and t_ns - self._phrase.last_activity_ns > _NEW_PHRASE_NS:
             self._phrase = Phrase()
-        self._phrase.struck(note.pitch, note.velocity, t_ns)
+        self._phrase.struck(note.pitch, note.velocity, t_ns, held)
 
     def released(self, note: PlayedNote, t_ns: int, silenced: bool) -> None:
         """Listen."""
@@ -58,8 +58,7 @@ class TakeOver(Mode):
             if pulse_ns - soonest_ns > _LONGEST_WAIT_NS:
                 pulse_ns = soonest_ns
             first = max(math.ceil(time.position(soonest_ns)), time.tick_at(pulse_ns))
-        manner = self._phrase.manner(60e9 / time.bpm) if self._phrase else None
-        self._soloist.start(first, None, manner)
+        self._soloist.start(first, None, self._phrase)
         stage.mark(Mark.TAKE_OVER)
 
     def hush(self, t_ns: int) -> None:
