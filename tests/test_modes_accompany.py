@@ -105,6 +105,34 @@ def test_there_are_two_onsets_a_beat_however_sparse_the_model_and_silent_the_per
     assert min(rates(log, 0.5, 60.0, 120.0)) >= 2.0
 
 
+def test_bass_and_drums_are_there_when_they_are_needed() -> None:
+    generator = FakeGenerator(parts=(0.0, 3.0, -20.0, -20.0, 0.0, 0.0))
+    log = run(engine("accompany", generator, tightness=1.0), MELODY, 30.0)
+
+    def beats(channel: int) -> set[float]:
+        return {round((note.t_ns / S - LEAD_IN_S) * 2, 3) for note in played(log) if note.a == channel}
+
+    assert {float(beat) for beat in range(0, 56, 2)} <= beats(2)
+    assert {half / 2 for half in range(112)} <= beats(9)
+    struck = [round((note.t_ns / S - LEAD_IN_S) * 2, 3) for note in played(log) if note.a == 1]
+    assert all(struck.count(float(beat)) >= 3 for beat in range(0, 56, 4))
+
+
+def test_the_band_stays_in_the_key_that_the_performer_plays_in() -> None:
+    generator = FakeGenerator()
+    run(engine("accompany", generator, parts="chords"), MELODY, 20.0)
+    bias = generator.samples[-1][0].part_pitch_bias[int(Part.CHORDS)]
+    white, black = [60, 62, 64, 65, 67], [61, 63, 66]  # MELODY is in C
+    assert np.mean(bias[white]) > np.mean(bias[black]) + 2.0
+
+
+def test_nobody_rubs_against_a_note_that_is_held() -> None:
+    generator = FakeGenerator()
+    run(engine("accompany", generator, parts="chords", key="off"), [on(2.0, 72)], 4.0)
+    bias = generator.samples[-1][0].part_pitch_bias[int(Part.CHORDS)]
+    assert max(bias[59], bias[61]) < min(bias[60], bias[57], bias[64]) - 0.5
+
+
 def test_density_is_aimed_for() -> None:
     for wanted in (1.0, 4.0):
         log = run(engine("accompany", FakeGenerator(), density=wanted), [], 60.0)

@@ -91,6 +91,23 @@ def test_an_answer_keeps_to_the_phrases_range_loudness_and_density() -> None:
     assert all(constraints.part == 5 for constraints in drawn)
 
 
+def test_the_end_of_an_answer_leans_home_and_rings() -> None:
+    generator = FakeGenerator()
+    log = run(engine("answer", generator, key="C", scale="major"), PLAYED, 12.0)
+    first, last = generator.samples[1][0].part_pitch_bias[5], generator.samples[-1][0].part_pitch_bias[5]
+    home, away = [60, 64, 67], [62, 65, 69]
+    assert np.mean(last[home] - first[home]) > np.mean(last[away] - first[away]) + 1.0
+    notes = of(log, Kind.NOTE)
+    end = max(note.t_ns for note in notes)
+    assert all(note.u_ns - note.t_ns >= ns(0.37) for note in notes if note.t_ns == end)
+
+
+def test_an_answer_has_the_phrases_lengths() -> None:
+    log = run(engine("answer", tightness=1.0), PLAYED, 12.0)
+    *body, _last = of(log, Kind.NOTE)
+    assert max(note.u_ns - note.t_ns for note in body[:-4]) <= ns(0.26)  # played: 0.2 s each, half a beat is allowed
+
+
 @pytest.mark.parametrize("held", [on(4.9, 48), cc(4.9, 64, 127)])
 def test_a_held_note_or_pedal_is_not_silence(held: Record) -> None:
     log = run(engine("answer"), in_order(PLAYED, [held]), 12.0)

@@ -29,11 +29,12 @@ _FIRST_OF_ALL = 128  # notes looked back over: two bars of a busy band
 
 
 class Due(NamedTuple):
-    """One note that is due. ``pitch``: logit offsets, or None."""
+    """One note that is due. ``pitch``: logit offsets, or None. It is over when the next one of its part is due."""
 
     tick: int
     part: Part
     min_duration: int
+    max_duration: int
     pitch: Bias | None
 
 
@@ -75,7 +76,7 @@ class Backbone:
                 pitches = []
             if found is None or at < found.tick:
                 bias = self._drum_bias(at, pitches) if part is Part.DRUMS else None
-                found = Due(at, part, _SHORTEST.get(part, 1), bias)
+                found = Due(at, part, _SHORTEST.get(part, 1), step, bias)
         return found
 
     def _beat(self, tick: int) -> int | None:

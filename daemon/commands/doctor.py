@@ -114,6 +114,14 @@ def _config() -> str:
     return str(path)
 
 
+def _bridges() -> str:
+    told = []
+    for bridge in metadata.entry_points(group="antiphon.bridges"):
+        about = (bridge.load().__doc__ or "").strip().splitlines()
+        told.append(f"{bridge.name} ({about[0].rstrip('.')})" if about else bridge.name)
+    return "; ".join(sorted(told)) or "none is registered"
+
+
 #: What, how it is found out, and whether playing needs it.
 _CHECKS: tuple[tuple[str, Callable[[], str], bool], ...] = (
     ("version", _version, True),
@@ -124,6 +132,7 @@ _CHECKS: tuple[tuple[str, Callable[[], str], bool], ...] = (
     ("takes", _takes, True),
     ("config", _config, True),
     ("scheduling", _scheduling, False),
+    ("bridges", _bridges, False),
     ("jackd", _program("jackd", "to play over JACK, install it (Debian: apt install jackd2)"), False),
     ("fluidsynth", _program("fluidsynth", "for --synth, install it (Debian: apt install fluidsynth)"), False),
     ("training", _training, False),

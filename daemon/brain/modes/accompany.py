@@ -38,14 +38,14 @@ _MOST_TOGETHER = 14
 
 #: Pitches that the performer's key is heard from, and the fewest that say anything.
 _REMEMBERED, _ENOUGH = 64, 12
+#: A drum rings by itself: its key is up before it is struck anew (ticks).
+_DRUM = TICKS_PER_BEAT // 8
 #: Notes looked back over for the performer's latest ones.
 _HEARD = 32
 #: Logits: a semitone from a note that the performer holds, and from one of Antiphon's own; a chord above their line, a
 #: semitone; a bass with a note of the chord, and by how high it lies; what is no drum or cymbal of a kit.
 _RUB, _OWN_RUB, _OVER, _OF_CHORD = -3.0, -2.0, -0.4, 2.0
 _UNDER = (Part.CHORDS, Part.PAD, Part.PIANO)
-#: Logits for a semitone from what all of the performer's last so many notes were.
-_OFTEN, _LATELY = np.float32(-8), 12
 _PITCHES = np.arange(PITCHES)
 _KIT = np.where((_PITCHES >= 35) & (_PITCHES <= 53), 0.0, -3.0).astype(np.float32)
 _LOW = (-0.12 * np.maximum(0, _PITCHES - 43)).astype(np.float32)
@@ -196,7 +196,8 @@ class Accompany(Mode):
         owed = self._owed(max(here, earliest), own)
         if owed is not None and tick > owed.tick:
             draw, tick = self._draw_owed(owed, pitch, sounding[owed.part])
-        plan.add(draw, tick, tick + draw.duration, imagined=draw.part not in own)
+        length = min(draw.duration, _DRUM) if draw.part == Part.DRUMS else draw.duration
+        plan.add(draw, tick, tick + length, imagined=draw.part not in own)
 
     def _owed(self, tick: int, own: list[int]) -> Due | None:
         """The note that has to come before anything after it."""
@@ -216,21 +217,12 @@ class Accompany(Mode):
             bias = bias + self._roots(owed.tick)
         struck = [note.pitch for note in sounding if note.held is not None and note.held.tick == owed.tick]
         last = self.stage.window.last_tick
-        longest = self._longest(owed.tick)
+        longest = min(owed.max_duration, self._longest(owed.tick))
         constraints = self.stage.palette.constraints(
             part=part, gap=0 if last is None else max(0, owed.tick - last), pitch={part: without(bias, struck)},
             min_duration=min(owed.min_duration, longest), max_duration=longest,
         )  # fmt: skip
         return self._plan.draw(constraints, owed.tick)
-
-    def _beside_what_comes_often(self) -> Bias:
-        """What they will hold next is not known; but what they played lately they are likely to play again."""
-        often = np.zeros(12, np.float32)
-        for pitch in list(self._heard)[-_LATELY:]:
-            often[pitch % 12] += 1.0 / _LATELY
-        beside = _OFTEN * (np.roll(often, 1) + np.roll(often, -1) - often)
-        bias: Bias = np.minimum(0.0, beside)[_PITCHES % 12]
-        return bias
 
     def _roots(self, tick: int) -> Bias:
         """A bass that is due plays a note of the chord above it, rather its lowest."""
@@ -290,7 +282,6 @@ class Accompany(Mode):
             for one in held:
                 rubs[(_PITCHES - one) % 12 == 1] = rub
                 rubs[(_PITCHES - one) % 12 == 11] = rub
-        rubs += self._beside_what_comes_often()
         for part, notes in sounding.items():
             if part == Part.DRUMS:
                 pitch[part] = pitch[part] + _KIT
