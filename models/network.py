@@ -68,13 +68,23 @@ class EventEncoder(nn.Module):
     def forward(self, event: Tensor, roll: Tensor) -> tuple[Tensor, Tensor]:
         """Map event [N, 6] and roll [N, channels, 128] to code [N, H] and features [N, F, KEYS]."""
         features = functional.relu(self.features(roll[:, :, LOWEST : HIGHEST + 1]))
-        code = functional.relu(self.pool(features)).flatten(1)  # [N, 16 * 22]
+        code = functional.relu(self.pooled(features)).flatten(1)  # [N, 16 * 22]
         code = functional.relu(self.code(code))
         parts = [
             self.part(event[:, 0]), self.gap(event[:, 1]), self.pitch(event[:, 2]),
             self.velocity(event[:, 3]), self.tick_in_beat(event[:, 4]), self.beat_in_bar(event[:, 5]), code,
         ]  # fmt: skip
         return self.norm(self.out(torch.cat(parts, dim=1))), features
+
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """Map features [N, F, KEYS] to [N, 16, KEYS / 4]: `pool`, written as a matrix product.
+
+        torch 2.13's strided convolution in bfloat16 on the CPU reads its weights wrongly (a test compares this with
+        full precision); a product does not, and costs the same.
+        """
+        blocks = features.unflatten(2, (KEYS // 4, 4)).transpose(1, 2).flatten(2)  # [N, 22, F * 4]
+        return functional.linear(blocks, self.pool.weight.flatten(1), self.pool.bias).transpose(1, 2)
 
 
 class TimeHead(nn.Module):

@@ -103,6 +103,33 @@ def test_a_run_becomes_a_model_folder_with_parity(trained: Path, exported: Path)
     assert scores["markov3"]["total"] < scores["unigram"]["total"]
 
 
+def test_the_precision_of_training_is_the_network_that_is_exported() -> None:
+    """What is learnt in bfloat16 must be what full precision computes: each layer's code, and the loss."""
+    import torch
+    from antiphon.models.excerpts import batch_of
+    from antiphon.models.network import AntiphonNetwork, NetworkConfig
+
+    torch.manual_seed(0)
+    network = AntiphonNetwork(NetworkConfig()).eval()
+    rng = np.random.default_rng(0)
+    table = np.zeros((2, 32, 6), np.int32)
+    table[..., Column.ONSET] = np.cumsum(rng.integers(0, 12, (2, 32)), axis=1)
+    table[..., Column.DURATION], table[..., Column.VELOCITY] = 12, 80
+    table[..., Column.PITCH] = rng.integers(40, 90, (2, 32))
+    batch = batch_of(table, np.full(2, 32))
+    events, rolls = batch.events.flatten(0, 1), batch.rolls.flatten(0, 1)
+    with torch.no_grad():
+        code, features = network.encoder(events, rolls)
+        pooled = network.encoder.pool(features)
+        np.testing.assert_allclose(network.encoder.pooled(features).numpy(), pooled.numpy(), atol=1e-5)
+        loss = network(batch.events, batch.durations, batch.rolls)
+        with torch.autocast("cpu", torch.bfloat16):
+            code_16, _ = network.encoder(events, rolls)
+            loss_16 = network(batch.events, batch.durations, batch.rolls)
+    assert float((code - code_16.float()).abs().mean() / code.abs().mean()) < 0.02
+    assert float((loss - loss_16).abs().mean() / loss.mean()) < 0.02
+
+
 def test_torch_and_the_exported_graphs_score_alike(trained: Path, exported: Path) -> None:
     import torch
     from antiphon.models.corpus import load_pieces
