@@ -76,14 +76,13 @@ class EventEncoder(nn.Module):
         ]  # fmt: skip
         return self.norm(self.out(torch.cat(parts, dim=1))), features
 
-
     def pooled(self, features: Tensor) -> Tensor:
         """Map features [N, F, KEYS] to [N, 16, KEYS / 4]: `pool`, written as a matrix product.
 
         torch 2.13's strided convolution in bfloat16 on the CPU reads its weights wrongly (a test compares this with
         full precision); a product does not, and costs the same.
         """
-        blocks = features.unflatten(2, (KEYS // 4, 4)).transpose(1, 2).flatten(2)  # [N, 22, F * 4]
+        blocks = features.view(len(features), -1, KEYS // 4, 4).transpose(1, 2).flatten(2)  # [N, 22, F * 4]
         return functional.linear(blocks, self.pool.weight.flatten(1), self.pool.bias).transpose(1, 2)
 
 
