@@ -26,6 +26,10 @@ AGE_TICKS = float(TICKS_PER_BEAT)
 RECENCY_TICKS = (1.0 * TICKS_PER_BEAT, 8.0 * TICKS_PER_BEAT)
 ROLL_CHANNELS = 2 * GROUPS + 2 * len(RECENCY_TICKS)
 
+_LAST_DECAY = 4096  # ticks after which nothing is left of either
+#: Decay of each row of a roll's recency, by the ticks that passed: [ticks, 4, 1].
+_DECAYS = np.exp(-np.arange(_LAST_DECAY + 1)[:, None] / np.array(RECENCY_TICKS * 2))[:, :, None].astype(np.float32)
+
 #: Held notes older than this are let go of: a note-off that never came must not weigh forever.
 FORGET_TICKS = 64 * TICKS_PER_BEAT
 
@@ -49,9 +53,7 @@ class Roll:
         if self.tick is None:
             recency = self.recency.copy()
         else:
-            passed = tick - self.tick
-            short, long = (math.exp(-passed / tau) for tau in RECENCY_TICKS)
-            recency = self.recency * np.array([[short], [long], [short], [long]], np.float32)
+            recency = self.recency * _DECAYS[min(tick - self.tick, _LAST_DECAY)]
         row = 2 if note.part == DRUMS else 0
         recency[row : row + 2, note.pitch] += 1.0
         oldest = tick - FORGET_TICKS

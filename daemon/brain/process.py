@@ -9,7 +9,9 @@ written, told to the terminal or echoed over OSC.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import select
 import signal
 import socket
@@ -33,6 +35,7 @@ from antiphon.models.generator import Constraints, Generator, HeldNote
 #: What goes to the player; the rest of what the engine gives is for the log.
 ORDERS = frozenset((Kind.NOTE, Kind.END, Kind.CANCEL, Kind.PANIC, Kind.SEND, Kind.THRU, Kind.OFFSET))
 HOUSEKEEPING_NS = 500_000_000
+NICE = -5
 #: While the performer plays and each note is to be answered at once, the graph runs between notes too, its result
 #: thrown away: after 20 ms of rest its weights are out of the processor's caches, and a call costs 2-3 times as much.
 WARM_EVERY_NS = 2_000_000
@@ -219,6 +222,8 @@ def run_brain(player: socket.socket, folder: SessionFolder, load: Callable[[str,
     """
     # Ctrl-C reaches the whole process group: the player ends the session, and tells this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError, AttributeError):  # where that is granted: before whoever only has much to do
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     session = folder.read_session()
     generator = load(str(session["model"]), str(session.get("provider", "auto")))
     facts = model_facts(generator)

@@ -26,7 +26,7 @@ from antiphon.models.parts import Part
 #: An accompaniment does not stop because the performer listens: below the first it is steered to be denser, and no
 #: rest is so long that it falls below the second (onsets a beat, over two bars).
 _STEER_BELOW, _FLOOR = 2.6, 2.2
-_HALF_BEAT = TICKS_PER_BEAT // 2
+_HALF_BEAT, _SIXTEENTH = TICKS_PER_BEAT // 2, TICKS_PER_BEAT // 4
 #: Logits taken from the performer's imagined part when Antiphon plays nothing at all.
 _LESS_IMAGINED = 6.0
 #: A chosen part that rests for longer than this (beats) becomes likelier, by this a beat, up to this (logits): who
@@ -182,6 +182,8 @@ class Accompany(Mode):
         sounding = {part: plan.sounding(here, part) for part in own}
         if sum(note.tick == here for note in stage.window.notes[-_MOST_TOGETHER:]) >= _MOST_TOGETHER:
             least = max(least, 1)
+        if last is not None:  # a place on the grid is always among those allowed
+            greatest = max(greatest, time.next_on_grid(last + least, _SIXTEENTH) - last)
         part_bias = self._part_bias(here, sounding, steering.pressure, due)
         pitch, gap_bias = self._pitches(sounding, here), plan.gap_bias(steering.gap_bias)
         for _attempt in range(2):
