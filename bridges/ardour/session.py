@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,10 @@ SAMPLE_RATE = 48_000
 #: Four bars at Ardour's own 120 bpm.
 LOOP_S = (0.0, 8.0)
 _SAVE = 'Session:save_state("", false, false, false, false, false)'
+
+
+#: Antiphon's ports are waited for this long, looked for this often.
+_PORTS_WITHIN_S, _LOOK_S = 8.0, 0.25
 
 
 def create_session(
@@ -70,4 +75,17 @@ def run_action(ardour: ArdourShell, *, strict: bool = True) -> None:
     """
     on_one_line = ACTION.replace("\n", "\\n").replace('"', '\\"')
     ardour.tell(f'ardour = function() end load("{on_one_line}")()')
-    ardour.tell("factory()()" if strict else "pcall(factory())")
+    if not strict:
+        ardour.tell("pcall(factory())")
+        return
+    # Ardour hears of ports that have just appeared a moment after JACK does
+    deadline = time.monotonic() + _PORTS_WITHIN_S
+    while True:
+        try:
+            ardour.tell("factory()()")
+        except ArdourError as error:
+            if "Not there" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_S)
+        else:
+            return
