@@ -10,18 +10,13 @@ DEVELOP := $(VENV)/.installed-$(ORT)-develop
 # More for `antiphon jam`, as in: make jam ARGS="--mode follow --connect"
 ARGS ?=
 
-.PHONY: jam test ardour lint bench docs clean
+.PHONY: jam test lint bench docs clean
 
 jam: $(PLAY)
 	@$(BIN)/antiphon jam --or-bundled $(ARGS)
 
-# What is tested on real ports in real time gets a second try: a shared host may take the processor away meanwhile.
 test: lint
-	$(BIN)/python -m pytest --quiet -m "not ardour" || $(BIN)/python -m pytest --quiet -m "not ardour" --last-failed
-
-# A DAW in real time beside everything else: on a shared machine it fails now and then, so it has a target of its own.
-ardour: $(DEVELOP)
-	$(BIN)/python -m pytest --quiet -m ardour
+	$(BIN)/python -m pytest --quiet
 
 lint: $(DEVELOP)
 	$(BIN)/ruff check .
