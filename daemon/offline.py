@@ -15,6 +15,7 @@ import mido
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.messages import ALL_NOTES, Kind, Record
 from antiphon.daemon.performance_file import open_performance
+from antiphon.daemon.player.due import moved, too_late
 
 #: What the player writes down of a session ("wire"), and what the brain does ("engine").
 WIRE_KINDS = frozenset(
@@ -24,13 +25,12 @@ ORDER_KINDS = frozenset((Kind.NOTE, Kind.END, Kind.CANCEL, Kind.PANIC, Kind.SEND
 _FED_BACK = frozenset((Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED))
 _RELEASE_VELOCITY = 64
 #: An engine that asks to be woken this often at one moment is in a loop, and the run would never end.
-_MOST_WAKES = 100_000
+_MOST_WAKES = 5_000
 
 
 @dataclass(slots=True)
 class _Note:
-    order: Record
-    intended_ns: int
+    order: Record  # moved by the output offset
     end_ns: int  # 0: not known
     sounding: bool = False
 
@@ -53,14 +53,14 @@ class SimulatedPlayer:
         """Take an order. Gives the reports that it leads to at once."""
         kind = record.kind
         if kind == Kind.NOTE:
-            end_ns = record.u_ns + self._offset_ns if record.u_ns else 0
-            note = _Note(record, record.t_ns + self._offset_ns, end_ns)
-            self._notes[record.id] = note
-            self._later(max(now_ns, note.intended_ns), record)
+            note = moved(record, self._offset_ns)
+            self._notes[note.id] = _Note(note, note.u_ns)
+            self._later(max(now_ns, note.t_ns), note)
         elif kind == Kind.END:
             if record.id in self._notes:
-                self._notes[record.id].end_ns = record.t_ns + self._offset_ns
-                self._later(max(now_ns, record.t_ns + self._offset_ns), record)
+                end = moved(record, self._offset_ns)
+                self._notes[end.id].end_ns = end.t_ns
+                self._later(max(now_ns, end.t_ns), end)
         elif kind in (Kind.CANCEL, Kind.PANIC):
             everything = kind == Kind.PANIC or record.id == ALL_NOTES
             cut = kind == Kind.PANIC or record.a == 1
@@ -95,9 +95,9 @@ class SimulatedPlayer:
 
     def _start(self, note: _Note, now_ns: int) -> list[Record]:
         order = note.order
-        if note.intended_ns + order.value < now_ns:
+        if too_late(order, now_ns):
             del self._notes[order.id]
-            return [Record(Kind.DROPPED, id=order.id, t_ns=note.intended_ns, u_ns=now_ns)]
+            return [Record(Kind.DROPPED, id=order.id, t_ns=order.t_ns, u_ns=now_ns)]
         reports = [
             self._finish(Kind.CUT, other, now_ns)
             for other in list(self._notes.values())
@@ -105,7 +105,7 @@ class SimulatedPlayer:
         ]
         note.sounding = True
         status = 0x90 | order.a
-        reports.append(Record(Kind.SENT, status, order.b, order.c, order.id, note.intended_ns, now_ns))
+        reports.append(Record(Kind.SENT, status, order.b, order.c, order.id, order.t_ns, now_ns))
         if note.end_ns:
             self._later(max(now_ns, note.end_ns), Record(Kind.END, id=order.id, t_ns=note.end_ns))
         return reports
@@ -122,7 +122,7 @@ class SimulatedPlayer:
             return []
         if not note.sounding:
             del self._notes[id_]
-            return [Record(Kind.CANCELLED, id=id_, t_ns=note.intended_ns, u_ns=now_ns)]
+            return [Record(Kind.CANCELLED, id=id_, t_ns=note.order.t_ns, u_ns=now_ns)]
         return [self._finish(Kind.CUT, note, now_ns)] if cut else []
 
     def _later(self, when_ns: int, record: Record) -> None:

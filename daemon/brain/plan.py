@@ -7,9 +7,12 @@ masking them away would make Antiphon enter too early and too often.
 
 from __future__ import annotations
 
+import math
+
 from antiphon.daemon.brain.constraints import Bias
 from antiphon.daemon.brain.density import Density
 from antiphon.daemon.brain.grid_bias import grid_bias
+from antiphon.daemon.brain.musical_time import WAKE_LATE_NS
 from antiphon.daemon.brain.stage import Fate, OwnNote, Stage
 from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT, Constraints, Draw
 from antiphon.models.parts import Part
@@ -87,10 +90,45 @@ class Plan:
             and (held.off_tick > tick or held.tick == tick)
         ]
 
+    # ---- when -------------------------------------------------------------------------------------------------
+
+    def earliest(self, now_ns: int) -> int:
+        """The first tick that there is still time to draw a note for."""
+        return math.ceil(self._stage.time.position(now_ns + self._stage.ready_ns))
+
+    def reaches(self, tick: int, now_ns: int) -> bool:
+        """Whether what is planned up to a tick is as far ahead as the settings ask for."""
+        return tick > self._stage.time.position(now_ns + self._stage.early_ns) + self._lookahead_ticks
+
+    def runs_short_ns(self, tick: int) -> int:
+        """When a plan up to a tick stops reaching far enough."""
+        return self._time_before(tick - self._lookahead_ticks)
+
+    def commits_ns(self) -> int | None:
+        """When the next note is to be handed over."""
+        played = next((own.held.tick for own in self.ahead if own.held and not own.imagined), None)
+        return None if played is None else self._time_before(played - self._commit_ticks)
+
+    def _time_before(self, tick: float) -> int:
+        return self._stage.time.time_of(tick) - self._stage.early_ns + WAKE_LATE_NS
+
+    @property
+    def _commit_ticks(self) -> float:
+        return self._stage.settings.commit * TICKS_PER_BEAT
+
+    @property
+    def _lookahead_ticks(self) -> float:
+        settings = self._stage.settings
+        return max(settings.lookahead, settings.commit + 0.5) * TICKS_PER_BEAT
+
     # ---- handing over ---------------------------------------------------------------------------------------
 
-    def commit(self, until_tick: float, now_ns: int) -> None:
-        """Hand over what is due before a tick."""
+    def commit(self, now_ns: int) -> None:
+        """Hand over what is due."""
+        self.hand_over(self._stage.time.position(now_ns + self._stage.early_ns) + self._commit_ticks, now_ns)
+
+    def hand_over(self, until_tick: float, now_ns: int) -> None:
+        """Hand over what begins up to a tick."""
         stage = self._stage
         kept: list[OwnNote] = []
         for own in self.ahead:
@@ -128,11 +166,11 @@ class Plan:
             self.drop()
         return bool(passed)
 
-    def imagined_passes_at(self) -> int | None:
-        """The tick at which the first imagined note counts as not played."""
+    def imagined_passes_ns(self) -> int | None:
+        """When the first imagined note counts as not played."""
         for own in self.ahead:
             if own.imagined and own.held is not None:
-                return own.held.tick + _IMAGINED_GRACE_TICKS
+                return self._stage.time.time_of(own.held.tick + _IMAGINED_GRACE_TICKS) + WAKE_LATE_NS
         return None
 
     def handed_over_from(self, tick: int) -> bool:

@@ -28,6 +28,8 @@ from antiphon.models.parts import OUTPUT_CHANNEL, Part
 _LOOSEST_NS = 12e6
 #: How much of a part's deviation carries over to its next note: players drift, they do not jitter.
 _DRIFT = 0.8
+#: Nothing is planned for sooner than this: time to draw it, and to get it to the player.
+_READY_NS = 15_000_000
 #: Notes of its own it can still tell about after a brain was lost: more than any window holds.
 _REMEMBERED = 2048
 #: The key is heard anew after so many notes.
@@ -153,6 +155,16 @@ class Stage:
             self.palette = Palette(self.settings, heard)
 
     # ---- drawing and playing --------------------------------------------------------------------------------
+
+    @property
+    def early_ns(self) -> int:
+        """How much sooner than it is heard a note must be handed over: an output offset that is below zero."""
+        return round(max(0.0, -self.settings.offset) * 1e6)
+
+    @property
+    def ready_ns(self) -> int:
+        """How far off a note must be, at least, to be planned."""
+        return _READY_NS + self.early_ns
 
     def sample(self, constraints: Constraints) -> Draw:
         """Draw the event after the window's last."""

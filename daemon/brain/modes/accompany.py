@@ -15,8 +15,7 @@ from antiphon.daemon.brain.constraints import Bias, Palette, only_parts, without
 from antiphon.daemon.brain.density import Density
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.modes.base import Mode
-from antiphon.daemon.brain.modes.soloist import DRAWS_A_WAKE, READY_NS, RESTRIKE
-from antiphon.daemon.brain.musical_time import WAKE_LATE_NS
+from antiphon.daemon.brain.modes.soloist import DRAWS_A_WAKE, RESTRIKE
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
 from antiphon.daemon.brain.stage import OwnNote, Stage
@@ -98,17 +97,16 @@ class Accompany(Mode):
 
     def wake(self, t_ns: int) -> bool:
         """Draw and hand over. True where the generator was at work."""
-        time, plan = self.stage.time, self._plan
+        plan = self._plan
         self._notice_clock(t_ns)
         if self._waiting:
             return False
-        now = time.position(t_ns)
-        plan.pass_imagined(now)
+        plan.pass_imagined(self.stage.time.position(t_ns))
         draws = 0
-        while draws < DRAWS_A_WAKE and self._wants_more(now):
+        while draws < DRAWS_A_WAKE and not plan.reaches(self._head(), t_ns):
             self._draw(t_ns)
             draws += 1
-        plan.commit(now + self._commit_ticks, t_ns)
+        plan.commit(t_ns)
         return draws > 0
 
     def next_wake_ns(self, now_ns: int) -> int | None:
@@ -116,38 +114,20 @@ class Accompany(Mode):
         time, plan = self.stage.time, self._plan
         if not time.running or (self._resting and time.epoch == self._epoch):
             return None
-        if time.epoch != self._epoch or self._wants_more(time.position(now_ns)):
+        if time.epoch != self._epoch or not plan.reaches(self._head(), now_ns):
             return now_ns
-        ticks = [self._head() - self._lookahead_ticks]
-        played = next((own.held.tick for own in plan.ahead if own.held and not own.imagined), None)
-        if played is not None:
-            ticks.append(played - self._commit_ticks)
-        passed = plan.imagined_passes_at()
-        if passed is not None:
-            ticks.append(passed)
-        return time.time_of(min(ticks)) + WAKE_LATE_NS
+        wishes = (plan.runs_short_ns(self._head()), plan.commits_ns(), plan.imagined_passes_ns())
+        return min(wish for wish in wishes if wish is not None)
 
     @property
     def _waiting(self) -> bool:
         return self._resting or not self.stage.time.running
-
-    @property
-    def _commit_ticks(self) -> float:
-        return self.stage.settings.commit * TICKS_PER_BEAT
-
-    @property
-    def _lookahead_ticks(self) -> float:
-        settings = self.stage.settings
-        return max(settings.lookahead, settings.commit + 0.5) * TICKS_PER_BEAT
 
     def _head(self) -> int:
         """How far everything is planned: no less than the first tick there is to play."""
         last = self.stage.window.last_tick
         first = self.stage.time.beat_zero_tick
         return first if last is None else max(first, last)
-
-    def _wants_more(self, now: float) -> bool:
-        return self._head() <= now + self._lookahead_ticks
 
     def _notice_clock(self, t_ns: int) -> None:
         """Begin a new plan where the clock started, jumped or was swapped."""
@@ -164,7 +144,7 @@ class Accompany(Mode):
         """Draw one note: Antiphon's, or one of the performer's that may or may not come."""
         stage, plan = self.stage, self._plan
         time, last = stage.time, stage.window.last_tick
-        earliest = max(math.ceil(time.position(t_ns + READY_NS)), time.beat_zero_tick)
+        earliest = max(plan.earliest(t_ns), time.beat_zero_tick)
         if last is None or earliest - last >= MAX_TICKS:  # further than a gap can tell: on the beat then
             earliest = time.next_on_grid(earliest, _HALF_BEAT)
         here = earliest if last is None else max(last, earliest)

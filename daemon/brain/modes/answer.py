@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from antiphon.daemon.brain.modes.base import Mode
-from antiphon.daemon.brain.modes.soloist import READY_NS, Soloist
+from antiphon.daemon.brain.modes.soloist import Soloist
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.phrase import Pace, Phrase
 from antiphon.daemon.brain.stage import Stage
@@ -16,7 +16,7 @@ from antiphon.daemon.messages import Mark
 from antiphon.models.generator import TICKS_PER_BEAT
 
 #: An answer begins on the pulse, half of it at most from now: time to be ready and no gap to notice.
-_SOONEST_NS = READY_NS + 15_000_000
+_SPARE_NS = 15_000_000
 _LONGEST_WAIT_NS = 600_000_000
 #: An answer is no shorter than this, however short the phrase (beats), and no longer.
 _SHORTEST_BEATS, _LONGEST_BEATS = 1.5, 256.0
@@ -106,7 +106,7 @@ class Answer(Mode):
         ns_a_beat = 60e9 / time.bpm
         beats = phrase.length_ns / ns_a_beat if phrase else _UNASKED_BEATS
         beats = min(_LONGEST_BEATS, max(_SHORTEST_BEATS, beats) * stage.settings.answer_length)
-        soonest_ns = t_ns + _SOONEST_NS
+        soonest_ns = t_ns + stage.ready_ns + _SPARE_NS
         if time.grid is not None:
             first = time.next_on_grid(math.ceil(time.position(soonest_ns)), TICKS_PER_BEAT // 2)
         else:

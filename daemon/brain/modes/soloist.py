@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from antiphon.daemon.brain.constraints import Bias, allowed_range, key_of, tonic_triad
 from antiphon.daemon.brain.density import Density
 from antiphon.daemon.brain.likeness import Likeness, liken
-from antiphon.daemon.brain.musical_time import WAKE_LATE_NS
 from antiphon.daemon.brain.phrase import Manner, Phrase
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
 from antiphon.daemon.brain.stage import Fate, Stage
@@ -17,8 +14,6 @@ from antiphon.models.parts import Part
 
 #: Draws in one `WAKE`, at most.
 DRAWS_A_WAKE = 2
-#: Nothing is planned for sooner than this: time to draw it, and to get it to the player.
-READY_NS = 15_000_000
 #: Without a phrase to go by, no rest is longer (ticks).
 _LONGEST_REST = 2 * TICKS_PER_BEAT
 #: The last note may ring on after the end (ticks).
@@ -68,12 +63,11 @@ class Soloist:
         """Draw and hand over. True where the generator was at work."""
         if not self.playing:
             return False
-        now = self._stage.time.position(t_ns)
         draws = 0
-        while draws < DRAWS_A_WAKE and self._wants_more(now):
+        while draws < DRAWS_A_WAKE and self._wants_more(t_ns):
             self._draw(t_ns)
             draws += 1
-        self._plan.commit(now + self._commit_ticks, t_ns)
+        self._plan.commit(t_ns)
         if self._drawn_out and not self._plan.ahead:
             self.playing = False
         return draws > 0
@@ -82,14 +76,13 @@ class Soloist:
         """When there is more to draw or to hand over."""
         if not self.playing:
             return None
-        time = self._stage.time
-        if self._wants_more(time.position(now_ns)):
+        if self._wants_more(now_ns):
             return now_ns
-        ahead = [own.held.tick for own in self._plan.ahead if own.held is not None]
-        ticks = [ahead[0] - self._commit_ticks] if ahead else []
-        if not self._drawn_out:
-            ticks.append(self._head() - self._lookahead_ticks)
-        return time.time_of(min(ticks)) + WAKE_LATE_NS if ticks else now_ns
+        commits_ns = self._plan.commits_ns()
+        if self._drawn_out:
+            return now_ns if commits_ns is None else commits_ns
+        short_ns = self._plan.runs_short_ns(self._head())
+        return short_ns if commits_ns is None else min(short_ns, commits_ns)
 
     def _begin(self, first_tick: int, end_tick: int | None, phrase: Phrase) -> None:
         self._first_tick, self._end_tick = first_tick, end_tick
@@ -120,27 +113,18 @@ class Soloist:
         phase = time.position(round(pulse_ns[0]))
         return phase, time.position(round(pulse_ns[0] + pulse_ns[1])) - phase
 
-    @property
-    def _commit_ticks(self) -> float:
-        return self._stage.settings.commit * TICKS_PER_BEAT
-
-    @property
-    def _lookahead_ticks(self) -> float:
-        settings = self._stage.settings
-        return max(settings.lookahead, settings.commit + 0.5) * TICKS_PER_BEAT
-
     def _head(self) -> int:
         """How far the music is planned."""
         last = self._stage.window.last_tick
         return self._first_tick if last is None or not self._begun else last
 
-    def _wants_more(self, now: float) -> bool:
-        return not self._drawn_out and self._head() <= now + self._lookahead_ticks
+    def _wants_more(self, now_ns: int) -> bool:
+        return not self._drawn_out and not self._plan.reaches(self._head(), now_ns)
 
     def _draw(self, t_ns: int) -> None:
         """Draw one note, or find that the end has come."""
         stage, plan = self._stage, self._plan
-        earliest = math.ceil(stage.time.position(t_ns + READY_NS))
+        earliest = plan.earliest(t_ns)
         last = stage.window.last_tick
         if not self._begun:
             earliest = max(earliest, self._first_tick)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 
 from antiphon.daemon.brain.modes.base import Mode
-from antiphon.daemon.brain.modes.soloist import READY_NS, Soloist
+from antiphon.daemon.brain.modes.soloist import Soloist
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.phrase import Phrase
 from antiphon.daemon.brain.stage import Stage
 from antiphon.daemon.messages import Mark
 from antiphon.models.generator import TICKS_PER_BEAT
 
+#: Taking over is at once, all but this.
+_SPARE_NS = 5_000_000
 #: A pulse further off than this is not waited for: taking over is now.
 _LONGEST_WAIT_NS = 500_000_000
 #: A silence this long begins a new phrase: the pulse to go on with is the latest one.
@@ -50,7 +52,7 @@ class TakeOver(Mode):
             self._give_way(t_ns)
             return
         stage, time = self.stage, self.stage.time
-        soonest_ns = t_ns + READY_NS + 5_000_000
+        soonest_ns = t_ns + stage.ready_ns + _SPARE_NS
         if time.grid is not None:
             first = time.next_on_grid(math.ceil(time.position(soonest_ns)), TICKS_PER_BEAT // 2)
         else:
