@@ -186,9 +186,8 @@ def test_an_offset_into_the_past_drops_nothing_that_could_still_be_sent() -> Non
 
 @pytest.mark.parametrize("mode", ["answer", "continue", "accompany"])
 def test_every_note_is_early_by_the_offset(mode: str) -> None:
-    clocked = {"clock": "internal"} if mode == "accompany" else {}
     sign = [Record(Kind.TRIGGER, t_ns=ns(2.0))] if mode == "continue" else []
     story = [*phrase(0.5, [60, 64, 67, 72]), *sign]
-    sent = of(run(engine(mode, offset=-245.0, commit=0.05, **clocked), story, 8), Kind.SENT)
+    sent = of(run(engine(mode, offset=-245.0, commit=0.05), story, 8), Kind.SENT)
     assert len(sent) > 5
     assert all(record.t_ns == record.u_ns for record in sent)

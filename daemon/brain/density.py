@@ -69,6 +69,16 @@ class Density:
             gap += _SIXTEENTH
         return gap
 
+    def shortest_gap(self, tick: int, ceiling: float, longest: int) -> int:
+        """How long after a tick (ticks) the next onset must not come, for the rate to stay below a ceiling.
+
+        Never more than ``longest``: the pace at which a rate that is too high is mended.
+        """
+        gap = _SIXTEENTH
+        while gap < longest and self.rate(tick + gap) > ceiling:
+            gap += _SIXTEENTH
+        return gap
+
     @property
     def last_tick(self) -> int:
         """The last onset counted, or the start."""

@@ -12,14 +12,15 @@ from collections import deque
 import numpy as np
 from antiphon.daemon.brain.backbone import Backbone, Due
 from antiphon.daemon.brain.constraints import Bias, Palette, only_parts, without
-from antiphon.daemon.brain.density import Density
+from antiphon.daemon.brain.density import Density, Steering
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.modes.base import Mode
 from antiphon.daemon.brain.modes.soloist import DRAWS_A_WAKE, RESTRIKE
+from antiphon.daemon.brain.pace import USUAL_ONSETS, Pace
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
 from antiphon.daemon.brain.stage import OwnNote, Stage
-from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT, Draw
+from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT, TIME_CLASSES, Draw
 from antiphon.models.parts import Part
 
 #: An accompaniment does not stop because the performer listens: below the first it is steered to be denser, and no
@@ -32,6 +33,8 @@ _LESS_IMAGINED = 6.0
 #: asks for a bass wants to hear one, also from a model that would leave it out.
 _REST_BEATS = {Part.BASS: 1.0, Part.DRUMS: 1.0}
 _OTHER_REST_BEATS, _MISSED_A_BEAT, _MOST_MISSED = 2.0, 3.0, 12.0
+#: Logits taken from onsets that would come too thick: as good as forbidden, but never nothing left.
+_NOT_YET = 20.0
 #: Notes struck together by everyone: no more than two hands and a band can.
 _MOST_TOGETHER = 14
 
@@ -164,17 +167,18 @@ class Accompany(Mode):
             least = max(least, 1)
         if last is not None:  # a place on the grid is always among those allowed
             greatest = max(greatest, time.next_on_grid(last + least, _SIXTEENTH) - last)
-        part_bias = self._part_bias(here, sounding, steering.pressure, due)
-        pitch, gap_bias = self._pitches(sounding, here), plan.gap_bias(steering.gap_bias)
+        pace = Pace(stage.window.notes, here, density.start_tick, wanted / USUAL_ONSETS if wanted else 1.0)
+        part_bias = self._part_bias(here, sounding, steering.pressure, due, pace)
+        pitch, gap_bias = self._pitches(sounding, here), self._gap_bias(here, steering, pace.restraint(own))
         for _attempt in range(2):
             constraints = stage.palette.constraints(
                 part_bias=part_bias, min_gap=least, max_gap=max(least, greatest), gap_bias=gap_bias,
                 pitch=pitch, max_duration=self._longest(here),
             )  # fmt: skip
             draw, tick = plan.draw(constraints, earliest)
-            if tick > here or not _struck(sounding.get(draw.part, ()), draw.pitch, here):
+            if tick > here or not (pace.full(draw.part) or _struck(sounding.get(draw.part, ()), draw.pitch, here)):
                 break
-            least = max(1, least)  # this very note is there already: then a later one
+            least = max(1, least)  # this very note is there already, or enough of them: then a later one
         owed = self._owed(max(here, earliest), own)
         if owed is not None and tick > owed.tick:
             draw, tick = self._draw_owed(owed, pitch, sounding[owed.part])
@@ -235,7 +239,17 @@ class Accompany(Mode):
         left = bar - (tick - grid[0]) % bar
         return min(MAX_TICKS, max(left, TICKS_PER_BEAT // 2))
 
-    def _part_bias(self, tick: int, sounding: dict[int, list[OwnNote]], pressure: float, due: bool) -> Bias:
+    def _gap_bias(self, tick: int, steering: Steering, restraint: float) -> Bias:
+        """Steered; fewer struck together where much was played; no onset sooner than keeps the rate usual."""
+        bias = np.zeros(TIME_CLASSES, np.float32)
+        bias[0] = -restraint
+        ceiling = self.stage.settings.density or USUAL_ONSETS
+        bias[1 : self._plan.density.shortest_gap(tick, ceiling, _HALF_BEAT)] = -_NOT_YET
+        if steering.gap_bias is not None:
+            bias += steering.gap_bias
+        return bias if (leaning := self._plan.gap_bias(None)) is None else bias + leaning
+
+    def _part_bias(self, tick: int, sounding: dict[int, list[OwnNote]], pressure: float, due: bool, pace: Pace) -> Bias:
         """Only the chosen parts and, unless an onset is due, the performer's; what has rested long is missed."""
         performers = self.stage.performer_parts - sounding.keys()
         bias = only_parts(sounding.keys() | performers)
@@ -250,7 +264,10 @@ class Accompany(Mode):
         for part in free:
             rested = (tick - max(start, last_tick.get(part, start))) / TICKS_PER_BEAT
             missed = max(0.0, rested - _REST_BEATS.get(Part(part), _OTHER_REST_BEATS))
-            bias[part] += min(_MOST_MISSED, missed * _MISSED_A_BEAT)
+            bias[part] += min(_MOST_MISSED, missed * _MISSED_A_BEAT) - pace.restraint((part,))
+        together = pace.restraint(sounding)
+        for part in performers:
+            bias[part] -= together  # or their imagined notes would come instead
         return bias
 
     def _pitches(self, sounding: dict[int, list[OwnNote]], tick: int) -> dict[int, Bias]:
