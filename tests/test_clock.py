@@ -12,7 +12,7 @@ from antiphon.daemon.brain.musical_time import MusicalTime
 from antiphon.daemon.brain.performer import Transport
 from antiphon.daemon.messages import Record
 from antiphon.daemon.settings import Settings
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.engine_rig import MS, S, clock_ticks, midi, ns
@@ -231,3 +231,40 @@ def test_ticks_never_run_back_by_more_than_jitter(happenings: list[tuple[str, in
             status = {"start": START, "stop": STOP, "continue": CONTINUE, "position": POSITION}[what]
             time.feed(Transport(status, amount & 127, amount >> 7, 0, now), settings)
         look(now)
+
+
+def lossy(rng: random.Random, ticks: int, losses: set[int], jitter_ms: float = 2.0) -> list[Record]:
+    """120 bpm from second 0, with some ticks missing."""
+    return [
+        midi(tick * 0.5 / 24 + rng.uniform(0, jitter_ms) / 1e3, CLOCK) for tick in range(ticks) if tick not in losses
+    ]
+
+
+@given(st.sets(st.integers(48, 470), max_size=40), st.integers(0, 5))
+def test_lost_ticks_do_not_move_the_beat(lost: set[int], seed: int) -> None:
+    """Any ticks of a steady clock may be missing, but for so many in a row that they look like a slower one."""
+    alternating = any({tick, tick + 2, tick + 4} <= lost for tick in lost)
+    threes = any({tick, tick + 1, tick + 3, tick + 4, tick + 6, tick + 7} <= lost for tick in lost)
+    assume(not alternating and not threes)
+    clock = MidiClock(4)
+    feed(clock, midi(0, START), *lossy(random.Random(seed), 480, lost))
+    assert clock.beat_at(ns(10.0)) == pytest.approx(20.0, abs=0.02)
+    assert clock.bpm == pytest.approx(120.0, rel=0.02)
+
+
+@pytest.mark.parametrize("stall_s", [0.03, 0.0421, 0.05, 0.0627, 0.2])
+def test_ticks_that_were_only_late_count_once(stall_s: float) -> None:
+    """The wire stands still for a moment and then gives everything at once."""
+    clock = MidiClock(4)
+    from_s = 4.001
+    stuck = [from_s + stall_s if from_s <= t < from_s + stall_s else t for t in (n * 0.5 / 24 for n in range(480))]
+    feed(clock, midi(0, START), *(midi(t, CLOCK) for t in stuck))
+    assert clock.beat_at(ns(10.0)) == pytest.approx(20.0, abs=0.02)
+
+
+@pytest.mark.parametrize("bpm", [60.0, 40.0, 30.0])
+def test_a_tempo_that_is_a_whole_part_of_the_old_one_is_no_loss(bpm: float) -> None:
+    clock = running(120.0, 8)
+    feed(clock, *clock_ticks(4.0, 4, bpm))
+    assert clock.bpm == pytest.approx(bpm, rel=0.01)
+    assert clock.beat_at(ns(4.0 + 4 * 60 / bpm)) == pytest.approx(12.0, abs=0.05)

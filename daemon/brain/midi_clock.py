@@ -3,6 +3,10 @@
 The filter is a second-order tracker (time and period of the tick) whose gains are those of a least-squares
 line through the ticks so far, up to `_MEMORY_TICKS` of them; then it forgets at that pace. Several ticks in a
 row that are off in one direction are a new tempo, not jitter, and shorten its memory.
+
+A tick that is lost on the way would move every beat after it. So a gap of just so many periods, of a steady clock,
+counts as the ticks lost in it; should they only have been late, they come after it and are passed over; and where
+such gaps go on, it is a slower tempo, and what was counted is taken back.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ _OFF_NS, _OFF_TICKS, _SHORT_MEMORY_TICKS = 5e6, 3, 6
 #: 30 to 300 bpm with room: a gap that is no tempo is a pause.
 _LONGEST_PERIOD_NS = 60e9 / 20 / CLOCKS_A_BEAT
 _SHORTEST_PERIOD_NS = 60e9 / 400 / CLOCKS_A_BEAT
+#: A gap is ticks that were lost where it is a whole number of periods, within this; what comes sooner than half a
+#: period after such a gap is one of them; and so many such gaps in a row, all alike, are a slower tempo.
+_WHOLE, _SOON, _GAPS_OF_A_TEMPO = 0.25, 0.5, 3
 #: A clock of a fast song that stumbles for less than this is not lost.
 _SHORTEST_PATIENCE_NS = 300_000_000
 
@@ -52,6 +59,8 @@ class MidiClock:
         self._period_ns = _DEFAULT_PERIOD_NS
         self._count = 0  # ticks in the filter's memory
         self._off = 0  # ticks in a row off to one side, signed
+        self._bridged: list[int] = []  # ticks lost in each of the latest gaps, all alike, with no tick between them
+        self._late = 0  # of them, how many may yet come
         # what `beat_at` goes by: the last tick that moved the song, and the period then
         self._anchor_ns, self._anchor_clocks, self._anchor_period_ns = 0.0, 0.0, _DEFAULT_PERIOD_NS
 
@@ -118,7 +127,9 @@ class MidiClock:
             self._lost = False
         if not self.seen and not self._commanded:
             self._armed = True  # it comes in mid-song: its first tick is called a beat
-        if not self.seen or t_ns - self._heard_ns > _LONGEST_PERIOD_NS:
+        if self._was_late(t_ns):
+            return ClockEvent.NONE
+        if not self._bridge(t_ns) and (not self.seen or t_ns - self._heard_ns > _LONGEST_PERIOD_NS):
             self._tick_ns, self._count, self._off = float(t_ns), 1, 0
         else:
             self._track(t_ns)
@@ -134,6 +145,33 @@ class MidiClock:
             self._anchor_period_ns = self._period_ns
             self._next += 1
         return event
+
+    def _was_late(self, t_ns: int) -> bool:
+        """Whether this tick is one of those that were counted as lost."""
+        if not self._late or t_ns - self._tick_ns > _SOON * self._period_ns:
+            self._late = 0
+            return False
+        self._late -= 1
+        return True
+
+    def _bridge(self, t_ns: int) -> bool:
+        """Count the ticks that were lost before this one. True where there were any."""
+        passed = (t_ns - self._tick_ns) / self._period_ns
+        lost = round(passed) - 1
+        if not (self.running and self.steady) or self._jump or lost < 1 or abs(passed - lost - 1) > _WHOLE:
+            self._bridged.clear()
+            return False
+        self._bridged = [*self._bridged, lost] if lost in self._bridged else [lost]
+        if len(self._bridged) >= _GAPS_OF_A_TEMPO:
+            self._next -= sum(self._bridged[:-1])
+            self._period_ns, self._count, self._off = float(t_ns - self._heard_ns), 1, 0
+            self._tick_ns = t_ns - self._period_ns
+            self._bridged.clear()
+            return True
+        self._next += lost
+        self._tick_ns += lost * self._period_ns
+        self._late = lost
+        return True
 
     def _track(self, t_ns: int) -> None:
         """Move the filtered time and period on to this tick."""

@@ -81,7 +81,7 @@ def _report(received: list[tuple[int, list[int]]], started_ns: int, seconds: flo
     print(f"within one period + 2 ms of the harness's beat: {within:.1f}%")
     spans = [np.sum((beats >= b) & (beats < b + 32)) / 32 for b in np.arange(0, seconds * _BPM / 60 - 31, 4)]
     print(
-        f"onsets a beat in every 8 bars: least {min(spans):.2f}, median {np.median(spans):.2f}, most {max(spans):.2f}"
+        f"onsets a beat in every 8 bars: least {min(spans, default=0):.2f}, median {np.median(spans):.2f}, most {max(spans, default=0):.2f}"
     )
     dropped, sent = (sum(record.kind == kind for record in wire) for kind in (Kind.DROPPED, Kind.SENT))
     print(f"sent {sent}, late-drops {dropped} ({100 * dropped / max(1, sent + dropped):.2f}%)")
