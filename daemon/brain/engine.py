@@ -113,6 +113,8 @@ class Engine:
         if stage.time.grid is not None:
             beats = math.floor((stage.time.position(now_ns) - stage.time.grid[0]) / TICKS_PER_BEAT)
             told["bar"], told["beat"] = beats // stage.time.grid[2] + 1, beats % stage.time.grid[2] + 1
+        missed, taken_back = stage.time.clock_corrections
+        told["clock_missed"] = missed - taken_back
         if stage.time.tempo_known:
             told["tempo_bpm"] = round(stage.time.bpm, 2)
         return told

@@ -1,7 +1,8 @@
 """Musical time: the engine's one row of ticks, whatever clock they come from.
 
-Ticks never run backwards: when the clock is swapped, located or looped, they go on from where they were, moved
-by a whole number of ticks so that beats stay where the clock says. `epoch` counts these breaks.
+Ticks never run backwards (but for the little by which a MIDI clock's count is put right): when the clock is swapped,
+located or looped, they go on from where they were, moved by a whole number of ticks so that beats stay where the clock
+says. `epoch` counts these breaks.
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ class MusicalTime:
     def beat_zero_tick(self) -> int:
         """The tick of the clock's beat 0: after the count-in, or the song's start."""
         return self._shift
+
+    @property
+    def clock_corrections(self) -> tuple[int, int]:
+        """Ticks of the MIDI clock that were counted though never heard, and how many of them were taken back."""
+        return self._midi.corrections
 
     @property
     def lost_at_ns(self) -> int | None:

@@ -80,9 +80,8 @@ def _report(received: list[tuple[int, list[int]]], started_ns: int, seconds: flo
     within = 100 * np.mean(error_ms <= _PERIOD_MS + 2.0)
     print(f"within one period + 2 ms of the harness's beat: {within:.1f}%")
     spans = [np.sum((beats >= b) & (beats < b + 32)) / 32 for b in np.arange(0, seconds * _BPM / 60 - 31, 4)]
-    print(
-        f"onsets a beat in every 8 bars: least {min(spans, default=0):.2f}, median {np.median(spans):.2f}, most {max(spans, default=0):.2f}"
-    )
+    least, most = min(spans, default=0), max(spans, default=0)
+    print(f"notes a beat in every 8 bars: least {least:.2f}, median {np.median(spans):.2f}, most {most:.2f}")
     dropped, sent = (sum(record.kind == kind for record in wire) for kind in (Kind.DROPPED, Kind.SENT))
     print(f"sent {sent}, late-drops {dropped} ({100 * dropped / max(1, sent + dropped):.2f}%)")
     sounding: dict[tuple[int, int], int] = {}
