@@ -61,7 +61,12 @@ class Window:
     @property
     def pending(self) -> bool:
         """Whether `work` has anything to do."""
-        return len(self._states) < len(self.notes) or len(self._shadow) < self._shadow_due()
+        return self.behind > 0 or len(self._shadow) < self._shadow_due()
+
+    @property
+    def behind(self) -> int:
+        """How many states are missing: what the next draw has to make first."""
+        return len(self.notes) - len(self._states)
 
     def work(self, steps: int) -> None:
         """Make up to ``steps`` states that will be needed: the newest ones, then the shadow's."""

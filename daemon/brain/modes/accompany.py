@@ -15,7 +15,7 @@ from antiphon.daemon.brain.constraints import Bias, Palette, only_parts, without
 from antiphon.daemon.brain.density import Density, Steering
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.modes.base import Mode
-from antiphon.daemon.brain.modes.soloist import DRAWS_A_WAKE, RESTRIKE
+from antiphon.daemon.brain.modes.soloist import RESTRIKE, draw_some
 from antiphon.daemon.brain.pace import USUAL_ONSETS, Pace
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
@@ -40,6 +40,8 @@ _MOST_TOGETHER = 14
 
 #: Pitches that the performer's key is heard from, and the fewest that say anything.
 _REMEMBERED, _ENOUGH = 64, 12
+#: No note is shorter (ticks): a 32nd.
+_SHORTEST = TICKS_PER_BEAT // 8
 #: A drum rings by itself: its key is up before it is struck anew (ticks).
 _DRUM = TICKS_PER_BEAT // 8
 #: Notes looked back over for the performer's latest ones.
@@ -105,12 +107,9 @@ class Accompany(Mode):
         if self._waiting:
             return False
         plan.pass_imagined(self.stage.time.position(t_ns))
-        draws = 0
-        while draws < DRAWS_A_WAKE and not plan.reaches(self._head(), t_ns):
-            self._draw(t_ns)
-            draws += 1
+        worked = draw_some(self.stage, lambda: not plan.reaches(self._head(), t_ns), lambda: self._draw(t_ns))
         plan.commit(t_ns)
-        return draws > 0
+        return worked
 
     def next_wake_ns(self, now_ns: int) -> int | None:
         """When there is more to draw, to hand over, or to see not played."""
@@ -173,7 +172,7 @@ class Accompany(Mode):
         for _attempt in range(2):
             constraints = stage.palette.constraints(
                 part_bias=part_bias, min_gap=least, max_gap=max(least, greatest), gap_bias=gap_bias,
-                pitch=pitch, max_duration=self._longest(here),
+                pitch=pitch, min_duration=_SHORTEST, max_duration=self._longest(here),
             )  # fmt: skip
             draw, tick = plan.draw(constraints, earliest)
             if tick > here or not (pace.full(draw.part) or _struck(sounding.get(draw.part, ()), draw.pitch, here)):
@@ -273,11 +272,13 @@ class Accompany(Mode):
     def _pitches(self, sounding: dict[int, list[OwnNote]], tick: int) -> dict[int, Bias]:
         """What sounds already is not soon struck again; a bass lies low; nobody rubs against the performer."""
         pitch = dict(self._palette().pitch)
-        theirs = self.stage.performer_parts - sounding.keys()
-        heard = [note for note in self.stage.window.notes[-_HEARD:] if note.part in theirs and note.part != Part.DRUMS]
+        theirs = self.stage.performer_parts - sounding.keys() - {Part.DRUMS}
+        remembered = self.stage.window.notes
+        heard = [note for note in remembered[-_HEARD:] if note.part in theirs]
+        held_by_them = [note.pitch for note in remembered if note.off_tick > tick and note.part in theirs]
         rubs = np.zeros(PITCHES, np.float32)
         ringing = [note.pitch for part, notes in sounding.items() if part != Part.DRUMS for note in notes]
-        for held, rub in ((ringing, _OWN_RUB), ([note.pitch for note in heard if note.off_tick > tick], _RUB)):
+        for held, rub in ((ringing, _OWN_RUB), (held_by_them, _RUB)):
             for one in held:
                 rubs[(_PITCHES - one) % 12 == 1] = rub
                 rubs[(_PITCHES - one) % 12 == 11] = rub

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from antiphon.daemon.brain.constraints import Bias, allowed_range, key_of, tonic_triad
 from antiphon.daemon.brain.density import Density
@@ -12,8 +14,9 @@ from antiphon.daemon.brain.stage import Fate, Stage
 from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT
 from antiphon.models.parts import Part
 
-#: Draws in one `WAKE`, at most.
-DRAWS_A_WAKE = 2
+#: After so many draws a `WAKE` is over (a note may take three), and a draw is begun only where it has no more states
+#: than this to make first; more are made on their own.
+_DRAWS_A_WAKE, _STEPS_A_DRAW = 2, 2
 #: Without a phrase to go by, no rest is longer (ticks).
 _LONGEST_REST = 2 * TICKS_PER_BEAT
 #: The last note may ring on after the end (ticks).
@@ -28,12 +31,24 @@ _LAST, _CADENCE = 3 * TICKS_PER_BEAT // 4, TICKS_PER_BEAT
 _TRIAD = (2.5, 1.5, 1.5)
 
 
+def draw_some(stage: Stage, wanted: Callable[[], bool], draw: Callable[[], None]) -> bool:
+    """Draw notes while more are wanted, no more than a wake may take. True where the generator was at work."""
+    before = stage.counts.samples
+    while (drawn := stage.counts.samples - before) < _DRAWS_A_WAKE and wanted():
+        if stage.window.behind > _STEPS_A_DRAW:
+            stage.window.work(_STEPS_A_DRAW)
+            return True
+        draw()
+    return drawn > 0
+
+
 class Soloist:
     """Plays the voice from a tick on, to an end or until told to stop."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self.playing = False
+        self._given_way = False  # since the last start
         self._plan = Plan(stage, Density(0))
         self._begin(0, None, Phrase())
 
@@ -45,7 +60,9 @@ class Soloist:
     def give_way(self, t_ns: int) -> bool:
         """Stop at once: nothing unsent is sent, what sounds is let go. True where it was still to be heard."""
         self.playing = False
-        return self._plan.give_way(t_ns)
+        first = not self._given_way
+        self._given_way = True
+        return self._plan.give_way(t_ns) and first
 
     def hush(self) -> None:
         """Stop; the stage has ended the notes."""
@@ -63,14 +80,11 @@ class Soloist:
         """Draw and hand over. True where the generator was at work."""
         if not self.playing:
             return False
-        draws = 0
-        while draws < DRAWS_A_WAKE and self._wants_more(t_ns):
-            self._draw(t_ns)
-            draws += 1
+        worked = draw_some(self._stage, lambda: self._wants_more(t_ns), lambda: self._draw(t_ns))
         self._plan.commit(t_ns)
         if self._drawn_out and not self._plan.ahead:
             self.playing = False
-        return draws > 0
+        return worked
 
     def next_wake_ns(self, now_ns: int) -> int | None:
         """When there is more to draw or to hand over."""
@@ -89,6 +103,7 @@ class Soloist:
         self._plan.density = Density(first_tick)
         self._drawn_out = False  # the next note would be beyond the end
         self._begun = False
+        self._given_way = False
         self._manner: Manner | None = None
         self._likeness: Likeness | None = None
         self._pitch_bias: Bias | None = None
