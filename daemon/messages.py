@@ -60,7 +60,7 @@ class Kind(IntEnum):
     RESTART = 45  # a new engine after a lost brain (id: seed; u_ns: the next note's id; a: 1 where the internal clock
     #               ran, value: its beat at t_ns)
     CONTEXT = 46  # after RESTART, a performer's note that it starts from (a: part, b: pitch, c: velocity,
-    #               t_ns onset, u_ns end or 0 = held)
+    #               t_ns onset, u_ns end or 0 = held, value: 1 where only a pedal holds it)
     OWN_CONTEXT = 47  # after RESTART, a note of Antiphon's own (id; t_ns onset sent, u_ns end or 0)
     # ---- written beside the engine's inputs, never read by it -------------------------------------------
     SAMPLED = 60  # a note as the model drew it (a: part, b: pitch, c: velocity, id, t_ns: tick,

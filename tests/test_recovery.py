@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
 from pathlib import Path
 
-from antiphon.daemon.brain.recovery import context_records, resume_records
-from antiphon.daemon.journal import SegmentWriter, preallocate
+from antiphon.daemon.brain.journal_scan import scan
+from antiphon.daemon.brain.recovery import context_records, pedal_context, resume_records
+from antiphon.daemon.journal import SegmentWriter, preallocate, read_journal
 from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.settings import Settings
 from antiphon.models.parts import Part
 
-from tests.engine_rig import change, ns, off, on
+from tests.engine_rig import cc, change, clock_ticks, in_order, midi, ns, off, on, phrase
 from tests.fake_generator import FakeGenerator
 
 
@@ -59,3 +62,64 @@ def test_notes_keep_the_parts_of_their_channels() -> None:
     wire = [on(1, 60), on(1, 38, channel=9)]
     told = context_records(wire, [], Settings(), {9: int(Part.DRUMS)})
     assert [record.a for record in told] == [Part.PIANO, Part.DRUMS]
+
+
+def test_pedals_that_are_down_stay_down_and_hold_what_they_held(tmp_path: Path) -> None:
+    folder = _session(tmp_path, "answer")
+    _journal(folder, "engine", [Record(Kind.START, t_ns=0, id=3)])
+    _journal(folder, "wire", [cc(1.0, 64, 127), on(1.1, 60), off(1.5, 60), on(1.6, 64), on(1.7, 67), off(1.8, 67)])
+    engine, opening = resume_records(folder, FakeGenerator())
+    assert [(r.b, r.u_ns, r.value) for r in opening if r.kind == Kind.CONTEXT] == [(60, 0, 1), (64, 0, 0), (67, 0, 1)]
+    for record in opening:
+        engine.handle(record)
+    now_s = opening[0].t_ns / 1e9 + 0.1
+    engine.handle(on(now_s, 72))
+    engine.handle(off(now_s + 0.1, 72))
+    assert all(note.off_tick == math.inf for note in engine.window.notes)  # the pedal is down
+    engine.handle(cc(now_s + 0.2, 64, 0))
+    assert [note.pitch for note in engine.window.notes if note.off_tick == math.inf] == [64]  # its key is down still
+
+
+def test_pedals_that_came_up_or_were_reset_are_up() -> None:
+    assert pedal_context([cc(1, 64, 127), cc(2, 64, 0)]) == []
+    assert pedal_context([cc(1, 64, 127), cc(2, 66, 127), cc(3, 121, 0)]) == []
+    assert pedal_context([cc(1, 64, 127), midi(2, 0xFC)]) == []
+    assert pedal_context([cc(1, 64, 127), cc(1, 64, 90, channel=2), cc(2, 64, 3)]) == [cc(1, 64, 90, channel=2)]
+    assert pedal_context([cc(1, 64, 127)], trigger_cc=64) == []
+
+
+def test_a_scan_gives_what_reading_gives(tmp_path: Path) -> None:
+    folder = _session(tmp_path, "accompany")
+    ticks = clock_ticks(0.0, 8)
+    records = [Record(Kind.START, id=3), on(0, 60), *ticks[:50], Record(Kind.RESTART, id=4), Record(Kind.WAKE), *ticks]
+    _journal(folder, "engine", records)
+    assert len(list(folder.path.glob("engine-*"))) > 1
+    read = list(read_journal(folder.path, "engine"))
+    assert scan(folder.path, "engine", set(Kind)) == read == records
+    chosen = scan(folder.path, "engine", (Kind.START, Kind.RESTART), first_clock_after=(Kind.START, Kind.RESTART))
+    assert chosen[:2] == [records[0], ticks[0]]
+    restart = chosen.index(Record(Kind.RESTART, id=4))
+    assert chosen[restart + 1] == ticks[0]
+    assert scan(tmp_path / "nothing", "engine", (Kind.START,)) == []
+
+
+def test_a_brain_comes_back_to_an_hour_of_music(tmp_path: Path) -> None:
+    """Its journals are read in a small part of the time that a clean start takes, however long it has been played."""
+    folder = _session(tmp_path, "accompany")
+    hour = [midi(tick * 0.5 / 24, 0xF8) for tick in range(3600 * 48)]
+    played = [note for second in range(3600) for note in phrase(second, (60, 62, 64, 65, 67), 0.2, 0.1)]
+    wire = in_order([midi(0, 0xFA)], hour, played)
+    log = [Record(Kind.START, id=3), *(Record(Kind.WAKE, t_ns=n) for n in range(600_000)), *wire]
+    for prefix, records in (("wire", wire), ("engine", log)):
+        folder.path.joinpath(f"{prefix}-0000.seg").write_bytes(b"".join(record.pack() for record in records))
+    began = time.process_time()
+    _, opening = resume_records(folder, FakeGenerator())
+    scanned = time.process_time() - began
+    began = time.process_time()
+    everything = sum(1 for _ in read_journal(folder.path, "engine"))
+    whole = time.process_time() - began
+    assert everything == len(log)
+    assert opening[0].kind == Kind.RESTART
+    assert len([record for record in opening if record.kind == Kind.CONTEXT]) == 192
+    assert scanned < 4 * whole
+    print(f"\n{len(log) + len(wire)} records: {scanned:.2f} s; reading only the engine's half: {whole:.2f} s")

@@ -112,7 +112,8 @@ class Engine:
         }
         if stage.time.grid is not None:
             beats = math.floor((stage.time.position(now_ns) - stage.time.grid[0]) / TICKS_PER_BEAT)
-            told["bar"], told["beat"] = beats // stage.time.grid[2] + 1, beats % stage.time.grid[2] + 1
+            if beats >= 0:  # else it is being counted in
+                told["bar"], told["beat"] = beats // stage.time.grid[2] + 1, beats % stage.time.grid[2] + 1
         missed, taken_back = stage.time.clock_corrections
         told["clock_missed"] = missed - taken_back
         if stage.time.tempo_known:
@@ -295,7 +296,7 @@ class Engine:
         if held is None:
             self._stage.counts.malformed += 1
         elif record.kind == Kind.CONTEXT and not record.u_ns:
-            self._stage.performer.adopt(held, record.t_ns)
+            self._stage.performer.adopt(held, record.t_ns, key_down=not record.value)
 
     def _order_thru(self) -> None:
         stage = self._stage

@@ -159,11 +159,11 @@ class Performer:
         """End every held note (of one port), pedals up: a stop, or a lost port."""
         return [event for hands in self._hands.values() for event in _silence(hands, t_ns, port)]
 
-    def adopt(self, held: HeldNote, t_ns: int) -> None:
-        """Take over a note that was held already, from before this performer was known."""
+    def adopt(self, held: HeldNote, t_ns: int, *, key_down: bool = True) -> None:
+        """Take over a note that was held already, by its key or a pedal, from before this performer was known."""
         key = _adopted(held.pitch)
         part = held.part if held.part in self._hands else UNMAPPED
-        self._hands[part].notes[key] = PlayedNote(key, held.part, held.velocity, t_ns, held=held)
+        self._hands[part].notes[key] = PlayedNote(key, held.part, held.velocity, t_ns, key_down, held=held)
 
     def _strike(self, key: tuple[int, int, int], velocity: int, t_ns: int) -> list[Event]:
         part = self._parts.get(key[1], UNMAPPED)

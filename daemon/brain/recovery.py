@@ -1,8 +1,8 @@
 """A brain's beginning: a session's first, or one after a lost brain, which takes up what the journals tell.
 
-The last beats of MIDI clock, or the internal clock's beat, put it where the lost one was in the song, and the last
-notes of both players become its window. What it starts from is written into the log, so that `replay --regenerate`
-starts there too.
+The last beats of MIDI clock, or the internal clock's beat, put it where the lost one was in the song, the last notes
+of both players become its window, and keys and pedals that are down stay down. What it starts from is written into
+the log, so that `replay --regenerate` starts there too.
 """
 
 from __future__ import annotations
@@ -14,8 +14,21 @@ from typing import Any
 
 from antiphon.daemon.brain.clock_context import clock_context, internal_beat
 from antiphon.daemon.brain.engine import Engine
-from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote, Released, Struck
-from antiphon.daemon.journal import read_journal
+from antiphon.daemon.brain.journal_scan import scan
+from antiphon.daemon.brain.performer import (
+    CONTROL,
+    PEDAL_DOWN,
+    SILENCERS,
+    SOSTENUTO,
+    SUSTAIN,
+    SYSTEM,
+    TRANSPORT_STOP,
+    UNMAPPED,
+    Performer,
+    PlayedNote,
+    Released,
+    Struck,
+)
 from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.replay import channel_parts_of, engine_of, settings_of
 from antiphon.daemon.session import SessionFolder
@@ -33,10 +46,12 @@ class _Past:
     velocity: int
     end_ns: int = 0
     id: int = 0
+    key_up: bool = False  # only a pedal holds it
 
     def record(self) -> Record:
         kind = Kind.OWN_CONTEXT if self.id else Kind.CONTEXT
-        return Record(kind, self.part, self.pitch, self.velocity, self.id, self.onset_ns, self.end_ns)
+        key_up = float(self.key_up and not self.end_ns)
+        return Record(kind, self.part, self.pitch, self.velocity, self.id, self.onset_ns, self.end_ns, key_up)
 
 
 def resume_records(folder: SessionFolder, generator: Generator) -> tuple[Engine, list[Record]]:
@@ -49,14 +64,14 @@ def resume_records(folder: SessionFolder, generator: Generator) -> tuple[Engine,
     session = folder.read_session()
     at_start = settings = settings_of(session)
     channel_parts, seed = channel_parts_of(session), int(session["seed"])
-    log = list(read_journal(folder.path, "engine"))
+    log = scan(folder.path, "engine", _OF_THE_LOG, first_clock_after=(Kind.START, Kind.RESTART))
     if not any(record.kind == Kind.START for record in log):
         return engine_of(session, generator), [Record(Kind.START, t_ns=time.perf_counter_ns(), id=seed)]
     for record in log:
         if record.kind == Kind.SET:
             settings = settings.with_encoded(record.id, record.value)
     restarts = sum(record.kind == Kind.RESTART for record in log) + 1
-    wire = list(read_journal(folder.path, "wire"))
+    wire = scan(folder.path, "wire", _OF_THE_WIRE)
     next_id = 1 + max((r.id for r in (*log, *wire) if r.kind in _NAMES_A_NOTE), default=0)
     now_ns = time.perf_counter_ns()
     beat = internal_beat(log, at_start, now_ns)
@@ -65,11 +80,34 @@ def resume_records(folder: SessionFolder, generator: Generator) -> tuple[Engine,
                value=beat or 0.0),
         *clock_context(wire),
         *context_records(wire, log, settings, channel_parts),
+        *pedal_context(wire, settings.trigger_cc),
     ]  # fmt: skip
     return engine_of(session, generator, settings), opening
 
 
-_NAMES_A_NOTE = (Kind.SAMPLED, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
+_OF_THE_LOG = (Kind.START, Kind.RESTART, Kind.SET, Kind.SAMPLED)
+_OF_THE_WIRE = (Kind.MIDI_IN, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
+_NAMES_A_NOTE = (Kind.SAMPLED, *_OF_THE_WIRE[1:])
+
+
+def pedal_context(wire: Iterable[Record], trigger_cc: int = -1) -> list[Record]:
+    """Give the pedals that are down as they were pressed; they belong after the context's notes."""
+    down: dict[tuple[int, int, int], Record] = {}  # by port, channel, controller
+    for record in wire:
+        if record.kind != Kind.MIDI_IN:
+            continue
+        if record.a == TRANSPORT_STOP:
+            down.clear()
+        if not CONTROL <= record.a < CONTROL + 16 or record.b == trigger_cc:
+            continue
+        where = (record.id >> 8, record.a)
+        if record.b in SILENCERS:
+            down.clear()
+        elif record.b in (SUSTAIN, SOSTENUTO):
+            down.pop((*where, record.b), None)
+            if record.c >= PEDAL_DOWN:
+                down[*where, record.b] = record
+    return list(down.values())
 
 
 def context_records(
@@ -88,6 +126,8 @@ def context_records(
     past: list[_Past] = []
     for record in wire:
         if record.kind == Kind.MIDI_IN:
+            if record.a >= SYSTEM and record.a != TRANSPORT_STOP:
+                continue
             _hear(performer.feed(record), heard, past, own_part)
         elif record.kind == Kind.SENT and record.id in parts:
             note = _Past(record.u_ns, parts[record.id], record.b, record.c, id=record.id)
@@ -95,6 +135,8 @@ def context_records(
             past.append(note)
         elif record.kind in (Kind.ENDED, Kind.CUT) and record.id in own:
             own.pop(record.id).end_ns = record.u_ns
+    for held, note in heard.items():
+        note.key_up = not held.key_down
     past.sort(key=lambda note: note.onset_ns)
     return [note.record() for note in past[-(settings.window + settings.hop) :]]
 
