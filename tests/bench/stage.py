@@ -42,6 +42,11 @@ def jack() -> Iterator[None]:
     )
 
 
+def stolen_ticks() -> int:
+    """Processor time that the host gave to others so far, in clock ticks, over all processors."""
+    return _processor_times()[7]
+
+
 def _processor_times() -> list[int]:
     return [int(value) for value in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
 
