@@ -2,12 +2,12 @@
 
 The filter is a second-order tracker (time and period of the tick) whose gains are those of a least-squares
 line through the ticks so far, up to `_MEMORY_TICKS` of them; then it forgets at that pace. A tick far off the line is
-waited out; several in a row that are off in one direction are a new tempo, and shorten its memory.
+waited out; several in a row that are off in one direction, and come regularly, are a new tempo.
 
 A tick that is lost on the way would move every beat after it. So a gap of just so many periods, of a steady clock,
 counts as the ticks lost in it; should they only have been late, they come after it and are passed over; and where
 such gaps go on, it is a slower tempo, and what was counted is taken back. Where jitter hides a loss, the ticks after
-it are all off by just so many periods, and say so. And once the tempo is settled again after any doubt, the count is
+it are all off by about so many periods, and say so. And once the tempo is settled again after any doubt, the count is
 held against the line from before it.
 """
 
@@ -20,14 +20,13 @@ CLOCKS_A_BEAT = 24
 _DEFAULT_PERIOD_NS = 60e9 / 120 / CLOCKS_A_BEAT
 #: Position error about 0.3 of the jitter; two beats to forget an old tempo.
 _MEMORY_TICKS = 48
-#: A tick further off than any jitter met on USB and JACK; this many times in one direction: a new tempo.
-_OFF_NS, _OFF_TICKS, _SHORT_MEMORY_TICKS = 5e6, 3, 6
-#: At another tempo the longest gap is this many times the shortest, at most; after so many ticks it is one anyway.
-_REGULAR, _MOST_OFF = 1.5, 12
-#: Two settled tempi that differ by less are one.
-_SAME_TEMPO = 0.005
+#: A tick further off than any jitter met on USB and JACK; so many of them to one side, with gaps that differ by no more
+#: than this from their mean, mean something: ticks that were miscounted, if all are off by half a period and alike;
+#: another pace, if the mean is further from the period than this; else a drift, and the memory is shortened to this.
+_OFF_NS, _OFF_TICKS, _REGULAR = 5e6, 4, 0.2
+_HALF, _ALIKE, _SAME_PACE, _DRIFT_MEMORY_TICKS = 0.55, 0.3, 0.03, 12
 #: A doubt that is not resolved after so many ticks was none.
-_LONGEST_DOUBT = 4 * _MEMORY_TICKS
+_LONGEST_DOUBT = 20 * _MEMORY_TICKS
 #: 30 to 300 bpm with room: a gap that is no tempo is a pause.
 _LONGEST_PERIOD_NS = 60e9 / 20 / CLOCKS_A_BEAT
 _SHORTEST_PERIOD_NS = 60e9 / 400 / CLOCKS_A_BEAT
@@ -91,7 +90,7 @@ class TickLine:
         if t_ns - self.heard_ns > self.patience_ns:
             self._sure = self._before_doubt = None
         else:
-            self._doubt()
+            self._before_doubt = self._before_doubt or self._sure
             self._late = passed - 1
         self.index += passed
         self.tick_ns, self._count, self._off, self._bridged = float(t_ns), 1, [], []
@@ -110,7 +109,8 @@ class TickLine:
             self._late = lost
             return False
         self._correct(-sum(self._bridged[:-1]))
-        self._doubt()
+        self._before_doubt = self._before_doubt or self._sure
+        self._off.clear()
         self.index += 1
         self.tick_ns, self.period_ns, self._count = float(t_ns), float(t_ns - self.heard_ns), 2
         self._bridged.clear()
@@ -126,16 +126,9 @@ class TickLine:
         else:
             one_side = bool(self._off) and (self._off[-1][1] > 0) == (error_ns > 0)
             self._off = [*self._off, (t_ns, error_ns)] if one_side else [(t_ns, error_ns)]
-            slipped = self._slipped()
-            if slipped:
-                self._correct(slipped)
-                error_ns -= slipped * self.period_ns
-                self._off.clear()
-            elif self._new_tempo():
-                self._doubt()
-                self._count = min(self._count, _SHORT_MEMORY_TICKS)
-            elif self.steady:
+            if self.steady and not self._judged():
                 return
+            error_ns = t_ns - self.tick_ns
         self._count = n = min(self._count + 1, _MEMORY_TICKS)
         self.tick_ns += error_ns * (2 * (2 * n - 1) / (n * (n + 1)))
         self.period_ns += error_ns * (6 / (n * (n + 1)))
@@ -153,27 +146,27 @@ class TickLine:
         self.missed += max(0, ticks)
         self.taken_back += max(0, -ticks)
 
-    def _doubt(self) -> None:
-        self._before_doubt = self._before_doubt or self._sure
-        self._off.clear()
+    def _judged(self) -> bool:
+        """Decide what the latest ticks mean, which are all off to one side. False: nothing yet, they are waited out.
 
-    def _slipped(self) -> int:
-        """By how many ticks the count is behind, where the latest ticks are all off by just so many; else 0."""
-        if not self.steady or len(self._off) < _OFF_TICKS:
-            return 0
-        off = [error_ns / self.period_ns for _, error_ns in self._off[-_OFF_TICKS:]]
-        behind = round(off[-1])
-        alike = max(off) - min(off) <= _WHOLE
-        return behind if alike and all(abs(one - behind) <= _WHOLE for one in off) else 0
-
-    def _new_tempo(self) -> bool:
-        """Whether the latest ticks are off because they come at another pace: regularly, and not all at once."""
-        if len(self._off) < _OFF_TICKS:
+        Only ticks that come regularly mean anything: a wire that stumbles gives them late, all at once, or not at all.
+        """
+        latest = self._off[-_OFF_TICKS:]
+        gaps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(latest)]
+        mean_ns = (latest[-1][0] - latest[0][0]) / max(1, len(gaps))
+        regular = len(latest) == _OFF_TICKS and max(abs(gap - mean_ns) for gap in gaps) <= _REGULAR * mean_ns
+        if not regular or not _SHORTEST_PERIOD_NS <= mean_ns <= _LONGEST_PERIOD_NS:
             return False
-        times = [t_ns for t_ns, _ in self._off[-_OFF_TICKS:]]
-        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-        regular = max(gaps) <= _REGULAR * min(gaps) and min(gaps) >= _SHORTEST_PERIOD_NS
-        return regular or len(self._off) >= _MOST_OFF
+        behind = [error_ns / self.period_ns for _, error_ns in latest]
+        if max(behind) - min(behind) <= _ALIKE and min(map(abs, behind)) >= _HALF:
+            self._correct(round(sum(behind) / _OFF_TICKS))
+        elif abs(mean_ns / self.period_ns - 1.0) > _SAME_PACE:
+            self._before_doubt = self._before_doubt or self._sure
+            self.tick_ns, self.period_ns, self._count = float(latest[-1][0]), mean_ns, _OFF_TICKS
+        else:  # it drifts
+            self._count = min(self._count, _DRIFT_MEMORY_TICKS)
+        self._off.clear()
+        return True
 
     def _reconcile(self) -> None:
         """Look back once the tempo is settled again: at the old one, the count is where the old line says.
@@ -181,12 +174,14 @@ class TickLine:
         What was taken for a new tempo may have been a wire that stumbled.
         """
         before = self._before_doubt
-        if before is not None and abs(self.period_ns / before.period_ns - 1.0) < _SAME_TEMPO:
-            behind = (self.tick_ns - before.tick_ns) / before.period_ns - (self.index - before.nth)
-            if abs(behind - round(behind)) <= _WHOLE:
+        if before is not None:
+            passed = (self.tick_ns - before.tick_ns) / before.period_ns
+            behind = passed - (self.index - before.nth)
+            # over so many ticks, as far as the two tempi can be told apart
+            same = abs(self.period_ns / before.period_ns - 1.0) * passed <= _WHOLE
+            if same and abs(behind - round(behind)) <= _WHOLE:
                 self._count_on(round(behind))
-            self._before_doubt = None
-        elif before is not None and self.index - before.nth > _LONGEST_DOUBT:
-            self._before_doubt = None  # another tempo it is
+            if same or passed > _LONGEST_DOUBT:
+                self._before_doubt = None
         if not self._off and self._before_doubt is None:
             self._sure = _Settled(self.tick_ns, self.index, self.period_ns)
