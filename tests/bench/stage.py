@@ -57,6 +57,7 @@ class Client:
     def __init__(self, name: str, to: str, back: str) -> None:
         self.received: list[tuple[int, list[int]]] = []
         self.arrived = threading.Condition()
+        self._sending = threading.Lock()
         self.out = rtmidi.MidiOut(_API, name + " out")
         self.input = rtmidi.MidiIn(_API, name + " in")
         self.input.ignore_types(sysex=True, timing=True, active_sense=True)
@@ -82,9 +83,10 @@ class Client:
             self.arrived.notify_all()
 
     def send(self, *message: int) -> int:
-        """Send, and give when."""
-        stamp = time.perf_counter_ns()
-        self.out.send_message(list(message))
+        """Send, and give when. Thread-safe: yes, which rtmidi's own is not (two threads at once crash it)."""
+        with self._sending:
+            stamp = time.perf_counter_ns()
+            self.out.send_message(list(message))
         return stamp
 
     def wait(self, wanted: Callable[[list[int]], bool], since: int, timeout_s: float) -> int | None:
