@@ -1,4 +1,8 @@
-"""Accompanying a MIDI clock on real JACK. ``python -m tests.bench.accompany [SECONDS] [--solo]``."""
+"""Accompanying a MIDI clock on real JACK. ``python -m tests.bench.accompany [SECONDS] [--solo] [--synchronous]``.
+
+``--synchronous``: JACK waits for its clients (``jackd -S``). Without, a client that is late reads what the next period
+writes; where the host takes the processor away that loses messages, and has crashed rtmidi.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,7 @@ def main(argv: list[str]) -> int:
     solo = "--solo" in argv
     numbers = [float(arg) for arg in argv if not arg.startswith("-")]
     seconds = numbers[0] if numbers else 300.0
-    with tempfile.TemporaryDirectory() as takes, jack():
+    with tempfile.TemporaryDirectory() as takes, jack(synchronous="--synchronous" in argv):
         daemon = Daemon(Path(takes), "--mode", "accompany", "--clock", "midi", "--tightness", "1", "--seed", "1")
         daemon.wait_ready()
         client = Client("Bench", "Antiphon in", "Antiphon out")

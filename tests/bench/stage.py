@@ -24,7 +24,7 @@ _API = rtmidi.API_UNIX_JACK
 
 
 @contextlib.contextmanager
-def jack() -> Iterator[None]:
+def jack(*, synchronous: bool = False) -> Iterator[None]:
     """A private JACK server (dummy, 48 kHz, 64 frames), and this process set to use it.
 
     Real-time where that is granted, as musicians run it: without, a free-running server passes over whoever the
@@ -33,13 +33,13 @@ def jack() -> Iterator[None]:
     """
     realtime = realtime_allowed()
     before = _processor_times()
-    with JackServer(f"bench{os.getpid()}", realtime=realtime) as server, in_environment(server.environment):
+    name = f"bench{os.getpid()}"
+    with JackServer(name, realtime=realtime, synchronous=synchronous) as server, in_environment(server.environment):
         yield
     now = _processor_times()
     stolen = (now[7] - before[7]) / max(1, sum(now) - sum(before))
-    print(
-        f"JACK dummy, 48 kHz, 64 frames, {'real-time' if realtime else 'no real-time'}; stolen by the host {stolen:.1%}"
-    )
+    how = f"{'real-time' if realtime else 'no real-time'}{', synchronous' if synchronous else ''}"
+    print(f"JACK dummy, 48 kHz, 64 frames, {how}; stolen by the host {stolen:.1%}")
 
 
 def stolen_ticks() -> int:
