@@ -293,3 +293,32 @@ def test_a_busy_wire_does_not_move_the_beat_for_long(stalls: list[tuple[float, f
     clock = MidiClock(4)
     feed(clock, midi(0, START), *(midi(at_s, CLOCK) for at_s in sorted(arrivals)))
     assert clock.beat_at(ns(15)) == pytest.approx(30.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("flows_ms", "stalls_ms", "lost"), [(200, 20, 0.05), (60, 30, 0.05), (30, 30, 0.1), (20, 40, 0)]
+)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_storm_of_a_minute_leaves_the_beat_where_it_was(
+    flows_ms: float, stalls_ms: float, lost: float, seed: int
+) -> None:
+    """A machine that is taken away half of the time: two seconds after it is over, the beat is right."""
+    rng, now_s, stalls = random.Random(seed), 10.0, []
+    while now_s < 70.0:
+        begin_s = now_s + rng.expovariate(1e3 / flows_ms)
+        now_s = begin_s + rng.expovariate(1e3 / stalls_ms)
+        stalls.append((begin_s, now_s))
+    arrivals, index = [], 0
+    for tick in range(48 * 73):
+        at_s = tick * 0.5 / 24 + rng.uniform(0, 1e-3)
+        while index < len(stalls) and stalls[index][1] < at_s:
+            index += 1
+        if index < len(stalls) and stalls[index][0] <= at_s:
+            if rng.random() < lost:
+                continue
+            at_s = stalls[index][1] + rng.uniform(0, 1e-4)
+        arrivals.append(at_s)
+    clock = MidiClock(4)
+    feed(clock, midi(0, START), *(midi(at_s, CLOCK) for at_s in sorted(arrivals)))
+    assert clock.beat_at(ns(73.0)) == pytest.approx(146.0, abs=0.01)
+    assert clock.bpm == pytest.approx(120.0, rel=0.001)

@@ -25,8 +25,9 @@ _MEMORY_TICKS = 48
 #: another pace, if the mean is further from the period than this; else a drift, and the memory is shortened to this.
 _OFF_NS, _OFF_TICKS, _REGULAR = 5e6, 4, 0.2
 _HALF, _ALIKE, _SAME_PACE, _DRIFT_MEMORY_TICKS = 0.55, 0.3, 0.03, 12
-#: A doubt that is not resolved after so many ticks was none.
-_LONGEST_DOUBT = 20 * _MEMORY_TICKS
+#: Two tempi that differ by less (or by less than can be told over so many ticks) are one; after so many quiet ticks
+#: that do not fit the old line, it is another tempo.
+_SAME_TEMPO, _MOST_DOUBTS = 0.001, 96
 #: 30 to 300 bpm with room: a gap that is no tempo is a pause.
 _LONGEST_PERIOD_NS = 60e9 / 20 / CLOCKS_A_BEAT
 _SHORTEST_PERIOD_NS = 60e9 / 400 / CLOCKS_A_BEAT
@@ -58,8 +59,9 @@ class TickLine:
         self._off: list[tuple[int, float]] = []  # the latest ticks that are off, all to one side: when, by how much
         self._bridged: list[int] = []  # ticks lost in each of the latest gaps, all alike, with no tick between them
         self._late = 0  # of them, how many may yet come
-        self._sure: _Settled | None = None  # the line when it was last beyond doubt
-        self._before_doubt: _Settled | None = None
+        self._disturbed = 0  # the last tick (its index) that was not where the line had it
+        self._settled: _Settled | None = None  # where the line of this tempo began, and its period since
+        self._doubts = 0  # quiet ticks in a row that do not fit that line
 
     @property
     def steady(self) -> bool:
@@ -75,6 +77,7 @@ class TickLine:
         """Take a tick in. False: it is one of those that were counted as lost, and moves nothing."""
         if self._late and t_ns - self.tick_ns <= _SOON * self.period_ns:
             self._late -= 1
+            self._disturbed = self.index
             return False
         self._late = 0
         gap_ns, first = t_ns - self.heard_ns, self._count == 0
@@ -88,9 +91,8 @@ class TickLine:
     def _restart(self, t_ns: int, passed: int) -> None:
         """Begin a new line; as many ticks went by as the old one says: after a moment, they may yet come."""
         if t_ns - self.heard_ns > self.patience_ns:
-            self._sure = self._before_doubt = None
+            self._settled = None
         else:
-            self._before_doubt = self._before_doubt or self._sure
             self._late = passed - 1
         self.index += passed
         self.tick_ns, self._count, self._off, self._bridged = float(t_ns), 1, [], []
@@ -109,7 +111,6 @@ class TickLine:
             self._late = lost
             return False
         self._correct(-sum(self._bridged[:-1]))
-        self._before_doubt = self._before_doubt or self._sure
         self._off.clear()
         self.index += 1
         self.tick_ns, self.period_ns, self._count = float(t_ns), float(t_ns - self.heard_ns), 2
@@ -124,6 +125,7 @@ class TickLine:
         if abs(error_ns) <= _OFF_NS:
             self._off.clear()
         else:
+            self._disturbed = self.index
             one_side = bool(self._off) and (self._off[-1][1] > 0) == (error_ns > 0)
             self._off = [*self._off, (t_ns, error_ns)] if one_side else [(t_ns, error_ns)]
             if self.steady and not self._judged():
@@ -133,7 +135,7 @@ class TickLine:
         self.tick_ns += error_ns * (2 * (2 * n - 1) / (n * (n + 1)))
         self.period_ns += error_ns * (6 / (n * (n + 1)))
         self.period_ns = min(max(self.period_ns, _SHORTEST_PERIOD_NS), _LONGEST_PERIOD_NS)
-        if n == _MEMORY_TICKS:
+        if n == _MEMORY_TICKS and self.index - self._disturbed >= CLOCKS_A_BEAT:
             self._reconcile()
 
     def _correct(self, ticks: int) -> None:
@@ -142,6 +144,7 @@ class TickLine:
         self.tick_ns += ticks * self.period_ns
 
     def _count_on(self, ticks: int) -> None:
+        self._disturbed = self.index
         self.index += ticks
         self.missed += max(0, ticks)
         self.taken_back += max(0, -ticks)
@@ -161,7 +164,6 @@ class TickLine:
         if max(behind) - min(behind) <= _ALIKE and min(map(abs, behind)) >= _HALF:
             self._correct(round(sum(behind) / _OFF_TICKS))
         elif abs(mean_ns / self.period_ns - 1.0) > _SAME_PACE:
-            self._before_doubt = self._before_doubt or self._sure
             self.tick_ns, self.period_ns, self._count = float(latest[-1][0]), mean_ns, _OFF_TICKS
         else:  # it drifts
             self._count = min(self._count, _DRIFT_MEMORY_TICKS)
@@ -169,19 +171,25 @@ class TickLine:
         return True
 
     def _reconcile(self) -> None:
-        """Look back once the tempo is settled again: at the old one, the count is where the old line says.
+        """After a quiet beat, hold the count against the line that there has been since the tempo was set.
 
-        What was taken for a new tempo may have been a wire that stumbled.
+        A wire that stumbles for long can drag the line, or look like a tempo of its own.
         """
-        before = self._before_doubt
-        if before is not None:
-            passed = (self.tick_ns - before.tick_ns) / before.period_ns
-            behind = passed - (self.index - before.nth)
-            # over so many ticks, as far as the two tempi can be told apart
-            same = abs(self.period_ns / before.period_ns - 1.0) * passed <= _WHOLE
-            if same and abs(behind - round(behind)) <= _WHOLE:
-                self._count_on(round(behind))
-            if same or passed > _LONGEST_DOUBT:
-                self._before_doubt = None
-        if not self._off and self._before_doubt is None:
-            self._sure = _Settled(self.tick_ns, self.index, self.period_ns)
+        now = _Settled(self.tick_ns, self.index, self.period_ns)
+        settled = self._settled
+        if settled is None:
+            self._settled = now
+            return
+        passed = (now.tick_ns - settled.tick_ns) / settled.period_ns
+        behind = passed - (now.nth - settled.nth)
+        same = abs(now.period_ns / settled.period_ns - 1.0) <= max(_SAME_TEMPO, _WHOLE / passed)
+        if not same or abs(behind - round(behind)) > _WHOLE:
+            self._doubts += 1
+            if self._doubts > _MOST_DOUBTS:  # another tempo it is
+                self._settled, self._doubts = now, 0
+            return
+        self._doubts = 0
+        if round(behind):
+            self._count_on(round(behind))
+        elif now.nth - settled.nth >= _MEMORY_TICKS:  # the longer it lasts, the better it is known
+            self._settled = settled._replace(period_ns=(now.tick_ns - settled.tick_ns) / (now.nth - settled.nth))
