@@ -6,16 +6,16 @@ import os
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from antiphon.bridges.ardour import create_session
+from antiphon.bridges.ardour import ArdourError, create_session
 from antiphon.daemon.messages import Kind, Record
 
 from tests.ardour_compare import Outcome, Pass, Region, compare, passes_of, regions_of, sent_in
 from tests.ardour_rig import PERIOD, SAMPLE_RATE, Antiphon, Daw, HurriedJack, Keyboard, missing_programs
+from tests.host import HostWatch, told
 from tests.jack_rig import in_environment
 
 pytestmark = [pytest.mark.ardour, pytest.mark.jack]
@@ -30,6 +30,9 @@ _MARGIN_NS = 5_000_000
 _TUNE = tuple(zip((60, 64, 67, 72, 69, 65, 62, 67), range(70, 86, 2), strict=True))
 _LOCATED_BAR, _LOOPED_BAR = 8, 1
 _LAPS = 3
+#: Where the host under this machine took more than this of its processors away, nothing here can keep time, and the
+#: scene says nothing: it is played again, at most so often. What is asserted of the last is the same.
+_STOLEN, _TAKES = 0.01, 3
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,34 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     missing = missing_programs()
     if missing:
-        told = f"no {', '.join(missing)}: NOTHING was tested with a real DAW; apt-get install ardour jackd2"
+        why = f"no {', '.join(missing)}: NOTHING was tested with a real DAW; apt-get install ardour jackd2"
         if os.environ.get("CI"):
-            pytest.fail(told, pytrace=False)
-        print(f"\n!!! {told}", file=sys.__stderr__)
-        pytest.skip(told)
-    folder = tmp_path_factory.mktemp("ardour")
+            pytest.fail(why, pytrace=False)
+        print(f"\n!!! {why}", file=sys.__stderr__)
+        pytest.skip(why)
+    take = 1
+    while True:
+        scene: Played | Exception
+        with HostWatch() as host:
+            try:
+                scene = _scene(tmp_path_factory.mktemp("ardour"))
+            except (ArdourError, AssertionError, TimeoutError) as error:
+                scene = error
+        if take == _TAKES or host.stolen < _STOLEN:
+            break
+        print(f"\n!!! {told(host.stolen)}: the scene is played again ({take} of {_TAKES})", file=sys.__stderr__)
+        take += 1
+    if isinstance(scene, Exception):
+        raise scene
+    return scene
+
+
+def _scene(folder: Path) -> Played:
     with HurriedJack(f"antiphon-ardour{os.getpid()}") as jack, in_environment(jack.environment):
-        yield _play(folder)
+        return _play(folder)
 
 
 def _play(folder: Path) -> Played:

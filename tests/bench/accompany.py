@@ -18,7 +18,8 @@ import numpy as np
 from antiphon.daemon.messages import Kind, Record
 from numpy.typing import NDArray
 
-from tests.bench.stage import Client, Daemon, jack, stolen_ticks
+from tests.bench.stage import Client, Daemon, jack
+from tests.host import stolen_ticks
 
 _BPM = 120.0
 #: Told apart by this much of the run: what the host takes away comes and goes.

@@ -18,6 +18,7 @@ import rtmidi
 from antiphon.daemon.journal import read_journal
 from antiphon.daemon.messages import Record
 
+from tests.host import HostWatch, told
 from tests.jack_rig import JackServer, in_environment, realtime_allowed
 
 _API = rtmidi.API_UNIX_JACK
@@ -32,23 +33,12 @@ def jack(*, synchronous: bool = False) -> Iterator[None]:
     others, which nothing on this machine can help.
     """
     realtime = realtime_allowed()
-    before = _processor_times()
     name = f"bench{os.getpid()}"
-    with JackServer(name, realtime=realtime, synchronous=synchronous) as server, in_environment(server.environment):
+    server = JackServer(name, realtime=realtime, synchronous=synchronous)
+    with HostWatch() as host, server, in_environment(server.environment):
         yield
-    now = _processor_times()
-    stolen = (now[7] - before[7]) / max(1, sum(now) - sum(before))
     how = f"{'real-time' if realtime else 'no real-time'}{', synchronous' if synchronous else ''}"
-    print(f"JACK dummy, 48 kHz, 64 frames, {how}; stolen by the host {stolen:.1%}")
-
-
-def stolen_ticks() -> int:
-    """Processor time that the host gave to others so far, in clock ticks, over all processors."""
-    return _processor_times()[7]
-
-
-def _processor_times() -> list[int]:
-    return [int(value) for value in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    print(f"JACK dummy, 48 kHz, 64 frames, {how}; {told(host.stolen)}")
 
 
 class Client:
