@@ -46,7 +46,8 @@ def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
             "",
             "Negative log-likelihood in nats a note on validation parts, shipped 8-bit graphs, window 128 + hop",
             "128: part; onset gap and duration at 24 a beat up to 4 beats; pitch; velocity in 16 levels. The",
-            "interval is 95% over pieces. The Markov chains know earlier durations, which live play does not.",
+            "interval is 95% over pieces. Kneser-Ney (kn1 to kn5) knows earlier",
+            "durations, which live play does not; `knN - NAME` is the gain on its best order (docs/evaluation.md).",
             "",
             show(facts["scores"]),
         ]

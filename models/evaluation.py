@@ -1,206 +1,181 @@
-"""How well a generator foretells music it never saw: nats a note, beside unigram and Markov.
+"""``antiphon evaluate``: how well generators foretell music they never saw, and what the music they make is like.
 
-The shipped graphs themselves are scored, as live play uses them: a window of W notes slides in hops of H, and a
-note is scored with between W and W + H notes before it (fewer at a piece's beginning).
+Nats a note beside nothing known, unigram and Kneser-Ney (`models.scoring`, `models.kneser_ney`); with ``--music``
+takes beside real music (`models.music_evaluation`). What each figure means: docs/evaluation.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from antiphon.models.baselines import ATTRIBUTES, Markov, classes_of
+from antiphon.models.baselines import ATTRIBUTES, uniform_nll
 from antiphon.models.corpus import load_pieces, read_corpus
 from antiphon.models.errors import DataError
-from antiphon.models.generator import (
-    MAX_BEATS_IN_BAR,
-    TICKS_PER_BEAT,
-    UNKNOWN_BEAT_IN_BAR,
-    UNKNOWN_TICK_IN_BEAT,
-    HeldNote,
-)
-from antiphon.models.notes import Column, NoteTable, Piece
+from antiphon.models.generator import Generator
+from antiphon.models.kneser_ney import COUNTED, HIGHEST_ORDER, KneserNey
+from antiphon.models.music_evaluation import Takes, evaluate_music, show_music
+from antiphon.models.notes import Piece
 from antiphon.models.onnx_generator import OnnxGenerator
-from antiphon.models.roll import Roll
-from numpy.typing import NDArray
+from antiphon.models.scoring import Losses, Score, events_of, generator_nll, labelled, limited, losses_of, score_of
 
-_BATCH = 64
+__all__ = ["MUSIC", "Score", "evaluate", "events_of", "generator_nll", "main", "show"]
 
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Mean negative log-likelihood over some notes."""
-
-    notes: int
-    by_attribute: tuple[float, ...]
-    interval: float  # half width of a 95% interval of the total, over pieces
-
-    @property
-    def total(self) -> float:
-        """Nats a note."""
-        return sum(self.by_attribute)
-
-    def as_dict(self) -> dict[str, float | int]:
-        """Give the score for JSON."""
-        parts = {name: round(value, 4) for name, value in zip(ATTRIBUTES, self.by_attribute, strict=True)}
-        return {
-            "total": round(self.total, 4),
-            "interval": round(self.interval, 4),
-            "notes": self.notes,
-            **parts,
-        }
-
-
-def score_of(losses: list[NDArray[np.float64]]) -> Score:
-    """Sum up pieces' losses, each [notes, 5]."""
-    sizes = np.array([len(loss) for loss in losses], np.float64)
-    sums = np.array([loss.sum() for loss in losses])
-    total = sums.sum() / sizes.sum()
-    # a ratio's standard error over pieces: notes of one piece are far from independent
-    spread = np.sqrt(((sums - total * sizes) ** 2).sum()) / sizes.sum()
-    means = np.concatenate(losses).mean(axis=0)
-    return Score(int(sizes.sum()), tuple(float(value) for value in means), float(1.96 * spread))
-
-
-def generator_nll(
-    generator: OnnxGenerator, pieces: list[NoteTable], window: int, hop: int
-) -> list[NDArray[np.float64]]:
-    """Give each piece's losses [notes - 1, 5] in nats."""
-    losses = [np.zeros((len(notes) - 1, len(ATTRIBUTES))) for notes in pieces]
-    jobs = [
-        (piece, start) for piece, notes in enumerate(pieces) for start in range(0, max(1, len(notes) - window), hop)
-    ]
-    jobs.sort(key=lambda job: min(len(pieces[job[0]]) - job[1], window + hop))  # rows of a batch end together
-    for first in range(0, len(jobs), _BATCH):
-        _score_batch(generator, pieces, jobs[first : first + _BATCH], losses, (window, hop))
-    return losses
-
-
-def _score_batch(
-    generator: OnnxGenerator, pieces: list[NoteTable], jobs: list[tuple[int, int]],
-    losses: list[NDArray[np.float64]], size: tuple[int, int],
-) -> None:  # fmt: skip
-    window, hop = size
-    excerpts = [pieces[piece][start : start + window + hop] for piece, start in jobs]
-    longest = max(len(excerpt) for excerpt in excerpts)
-    rolls = [Roll.empty() for _ in jobs]
-    events = [events_of(excerpt, longest) for excerpt in excerpts]
-    hidden: NDArray[np.float32] | None = None
-    for step in range(longest - 1):
-        images = []
-        for row, excerpt in enumerate(excerpts):
-            if step < len(excerpt):
-                rolls[row] = rolls[row].advance(_held(excerpt[step]))
-            images.append(rolls[row].image())
-        now = np.stack([event[step] for event in events])
-        following = np.stack([event[step + 1] for event in events])
-        nll, hidden = generator.score_step(now[:, :6], np.stack(images), hidden, following)
-        for row, (piece, start) in enumerate(jobs):
-            at = start + step  # index of the loss of note at + 1
-            scored = step + 1 < len(excerpts[row]) and (step + 1 >= window or start == 0)
-            if scored:
-                losses[piece][at] = nll[row]
-
-
-def _held(row: NDArray[np.int32]) -> HeldNote:
-    onset = int(row[Column.ONSET])
-    end = onset + max(1, int(row[Column.DURATION]))
-    return HeldNote(onset, int(row[Column.PART]), int(row[Column.PITCH]), int(row[Column.VELOCITY]), off_tick=end)
-
-
-def events_of(excerpt: NoteTable, length: int) -> NDArray[np.int64]:
-    """Give rows (part, gap, pitch, level, tick in beat, beat in bar, duration), padded to ``length``."""
-    classes = classes_of(excerpt)
-    bar = excerpt[:, Column.BAR_POSITION].astype(np.int64)
-    beat = np.clip(bar // TICKS_PER_BEAT, 0, MAX_BEATS_IN_BAR - 1)
-    columns = [
-        classes[:, 0], classes[:, 1], classes[:, 2], classes[:, 3],
-        np.where(bar < 0, UNKNOWN_TICK_IN_BEAT, bar % TICKS_PER_BEAT),
-        np.where(bar < 0, UNKNOWN_BEAT_IN_BAR, beat), classes[:, 4],
-    ]  # fmt: skip
-    table = np.stack(columns, axis=1)
-    return np.concatenate([table, np.repeat(table[-1:], length - len(table), axis=0)])
-
-
-def limited(pieces: list[Piece], notes: int) -> list[NoteTable]:
-    """Take pieces, evenly through the list, until there are ``notes`` notes (0: all)."""
-    if not notes:
-        return [piece.notes for piece in pieces]
-    order = np.random.default_rng(0).permutation(len(pieces))
-    taken: list[NoteTable] = []
-    for index in order:
-        if sum(map(len, taken)) >= notes:
-            break
-        taken.append(pieces[index].notes)
-    return taken
+_USUAL = Takes()
+#: Key of the takes' figures in the table; every other key is a data set's name.
+MUSIC = "music metrics"
 
 
 def evaluate(
-    generator: OnnxGenerator,
+    generator: Generator,
     train: tuple[Piece, ...],
     valid: tuple[Piece, ...],
     notes: int,
     window: int,
     hop: int,
+    others: Sequence[Generator] = (),
+    orders: int = HIGHEST_ORDER,
 ) -> dict[str, Any]:
-    """Give the table: data set -> scorer -> score."""
-    markov = {"unigram": Markov(train, 0), "markov3": Markov(train, 3)}
+    """Give the table: data set -> scorer -> score; also ``knN - NAME``, a generator's gain on the best order.
+
+    Args:
+        generator: the first to score.
+        train: what the baselines count.
+        valid: what is scored.
+        notes: of each data set at most; 0: all.
+        window: notes a generator remembers at least.
+        hop: how many more at most.
+        others: more to score, on the same notes.
+        orders: the highest order of Kneser-Ney.
+    """
+    counted = KneserNey(train, orders)
     table: dict[str, Any] = {}
     sources = sorted({piece.source for piece in valid})
-    every: dict[str, list[NDArray[np.float64]]] = {}
+    every: dict[str, list[Losses]] = {}
     for source in sources:
         pieces = limited([piece for piece in valid if piece.source == source], notes)
-        losses = {name: [chain.nll(piece) for piece in pieces] for name, chain in markov.items()}
-        losses[generator.name] = generator_nll(generator, pieces, window, hop)
-        table[source] = {name: score_of(loss).as_dict() for name, loss in losses.items()}
-        for name, loss in losses.items():
-            every.setdefault(name, []).extend(loss)
+        losses: dict[str, list[Losses]] = {"uniform": [uniform_nll(piece) for piece in pieces]}
+        for piece in pieces:
+            for name, loss in counted.named_nll(piece).items():
+                losses.setdefault(name, []).append(loss)
+        for name, scored in labelled((generator, *others), tuple(losses)).items():
+            told = losses_of(scored, pieces, window, hop)
+            if told is not None:
+                losses[name] = told
+        table[source] = _scores(losses)
+        for name, of_pieces in losses.items():
+            every.setdefault(name, []).extend(of_pieces)
     if len(sources) > 1:
-        table["all"] = {name: score_of(loss).as_dict() for name, loss in every.items()}
+        table["all"] = _scores(every)
     return table
+
+
+def _scores(losses: dict[str, list[Losses]]) -> dict[str, Any]:
+    """Give every scorer's score, and what each generator gains on the best order of Kneser-Ney, piece by piece."""
+    scores = {name: score_of(of_pieces) for name, of_pieces in losses.items()}
+    orders = [name for name in losses if name.startswith(COUNTED)]
+    if orders:
+        best = min(orders, key=lambda name: scores[name].total)
+        for name in [name for name in losses if name not in ("uniform", "unigram", *orders)]:
+            gains = [counted - mine for counted, mine in zip(losses[best], losses[name], strict=True)]
+            scores[f"{best} - {name}"] = score_of(gains)
+    return {name: score.as_dict() for name, score in scores.items()}
 
 
 def show(table: dict[str, Any]) -> str:
     """Give the table as Markdown."""
     lines = ["| data | model | nats a note | " + " | ".join(ATTRIBUTES) + " | notes |", "| --- " * 9 + "|"]
     for source, scores in table.items():
-        for name, score in scores.items():
+        for name, score in scores.items() if source != MUSIC else ():
             parts = " | ".join(f"{score[attribute]:.3f}" for attribute in ATTRIBUTES)
             total = f"{score['total']:.3f} ± {score['interval']:.3f}"
             lines.append(f"| {source} | {name} | {total} | {parts} | {score['notes']} |")
+    if MUSIC in table:
+        lines += ["", show_music(table[MUSIC])]
     return "\n".join(lines)
 
 
 def main(argv: list[str]) -> int:
     """Run ``antiphon evaluate``."""
-    parser = argparse.ArgumentParser(prog="antiphon evaluate", description="Score a model on music it never saw.")
-    parser.add_argument("model", help="one that ships, or a model folder")
-    parser.add_argument("data", nargs="*", type=Path, help="folders of music; their validation parts are scored")
+    args = _parser().parse_args(argv)
+    names = [name for name in args.what if not _is_music(Path(name))]
+    folders = [Path(name) for name in args.what if _is_music(Path(name))]
+    if not names:
+        raise DataError("evaluate: no model; give one that ships, or a model folder, before the music")
+    if args.run is None and not folders:
+        raise DataError("evaluate: nothing to score on; give folders of music, or --run with a training run")
+    _check_range("--orders", args.orders, 0, 7)
+    _check_range("--window", args.window, 1, 4096)
+    _check_range("--hop", args.hop, 1, 4096)
+    _check_range("--notes", args.notes, 0, 1 << 31)
+    if args.json is not None and not args.json.resolve().parent.is_dir():
+        raise DataError(f"evaluate: --json {args.json}: there is no such folder; make it, or give another file")
+    plan = None
+    if args.music:
+        plan = Takes(args.takes, args.window, args.take_notes, args.take_beats, args.copied, args.seed)
+    generators = [OnnxGenerator.load(name) for name in names]
+    if args.run is not None:
+        train, valid = load_pieces(args.run / "train.npz"), load_pieces(args.run / "valid.npz")
+    else:
+        corpus = read_corpus(folders)
+        train, valid = corpus.train, corpus.valid
+    valid = tuple(piece for piece in valid if len(piece.notes) > 1)
+    if not valid:
+        raise DataError("evaluate: there is no held-out music in what was given; give more files")
+    if args.only:
+        valid = _only(valid, args.only.split(","))
+    if not any(len(piece.notes) > 1 for piece in train):
+        raise DataError("evaluate: there is no music for the baselines to count; give more files")
+    first, *others = generators
+    table = evaluate(first, train, valid, args.notes, args.window, args.hop, others, args.orders)
+    if plan is not None:
+        table[MUSIC] = evaluate_music(generators, train, valid, plan)
+    print(show(table))
+    if args.json:
+        args.json.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="antiphon evaluate", description="Score models on music they never saw.")
+    parser.add_argument(
+        "what", nargs="+", metavar="MODEL_OR_DATA",
+        help="models (that ship, or model folders), and folders of music whose validation parts are scored",
+    )  # fmt: skip
     parser.add_argument("--run", type=Path, help="a training run's folder: its corpus is used as it is")
     parser.add_argument("--only", help="data sets to score, joined by commas")
     parser.add_argument("--notes", type=int, default=20_000, help="notes of each data set at most (0: all)")
     parser.add_argument("--window", type=int, default=128)
     parser.add_argument("--hop", type=int, default=128)
+    parser.add_argument("--orders", type=int, default=HIGHEST_ORDER, help="the highest order of Kneser-Ney")
     parser.add_argument("--json", type=Path, help="write the table here too")
-    args = parser.parse_args(argv)
-    if args.run is None and not args.data:
-        raise DataError("evaluate: nothing to score on; give folders of music, or --run with a training run")
-    if args.run is not None:
-        train, valid = load_pieces(args.run / "train.npz"), load_pieces(args.run / "valid.npz")
-    else:
-        corpus = read_corpus(args.data)
-        train, valid = corpus.train, corpus.valid
-    if args.only:
-        wanted = args.only.split(",")
-        valid = tuple(piece for piece in valid if piece.source in wanted)
-    if not valid:
-        raise DataError("evaluate: there is no held-out music in what was given; give more files, or other --only")
-    table = evaluate(OnnxGenerator.load(args.model), train, valid, args.notes, args.window, args.hop)
-    print(show(table))
-    if args.json:
-        args.json.write_text(json.dumps(table, indent=1) + "\n")
-    return 0
+    music = parser.add_argument_group("music", "figures of takes that the models make, beside real music")
+    music.add_argument("--music", action="store_true", help="make takes and measure them, too")
+    music.add_argument("--takes", type=int, default=_USUAL.takes, help="takes of each kind")
+    music.add_argument("--take-notes", type=int, default=_USUAL.notes, help="notes of a continuation")
+    music.add_argument("--take-beats", type=int, default=_USUAL.beats, help="beats of an accompaniment")
+    music.add_argument("--copied", type=int, default=_USUAL.copied, help="notes from which on a run counts as copied")
+    music.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def _only(pieces: tuple[Piece, ...], wanted: list[str]) -> tuple[Piece, ...]:
+    known = sorted({piece.source for piece in pieces})
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise DataError(
+            f"evaluate: --only names {', '.join(missing)}, held out are {', '.join(known)}; give some of these"
+        )
+    return tuple(piece for piece in pieces if piece.source in wanted)
+
+
+def _is_music(path: Path) -> bool:
+    return path.is_dir() and not (path / "model.json").is_file()
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise DataError(f"evaluate: {name} is {value}; give {low} to {high}")
