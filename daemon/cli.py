@@ -20,6 +20,7 @@ COMMANDS = {
     "replay": "play a take again, or let the model make it again",
     "recover": "make the takes of sessions that ended badly",
     "models": "list the shipped models",
+    "corpus": "read folders of MIDI for training, and tell what was dropped and why",
     "train": "train a model (needs antiphon[train])",
     "export": "turn a trained network into a model to play with (needs antiphon[train])",
     "evaluate": "score a model on music that it has not learnt from",

@@ -1,163 +1,168 @@
-"""A corpus: pieces of music with a split, from folders of MIDI files or zipped data sets, kept as one array file.
-
-A data set is a folder with ``midi.zip`` (or MIDI files), optionally ``splits.json`` (train and valid lists),
-``manifest.json`` (licence of each file), and beat annotations beside a file (``beat_midi.txt``). A folder without a
-split is split by a hash of each file's name: a tenth is held out.
-"""
+"""A corpus: pieces of music with a split, from folders of MIDI files or zipped data sets, kept as one array file."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
+import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from antiphon.models.beat_grid import BeatGrid
 from antiphon.models.errors import DataError, MidiFileError
-from antiphon.models.midi_read import BeatGrid, read_notes
+from antiphon.models.filters import Fault, Reason, Seen, fault_of
+from antiphon.models.midi_read import Reading, read_midi
+from antiphon.models.music_files import BEATS_FILE, MusicFile, music_files
 from antiphon.models.notes import COLUMNS, Piece
+from antiphon.models.reading_cache import ReadingCache
+from antiphon.models.report import Dropped, Report, SourceReport
 from numpy.typing import NDArray
 
-#: Licences (as a manifest names them) that shipped weights may learn from.
-FREE_LICENCES = ("public domain", "creative commons attribution ", "cc by ", "cc0")
-SHARE_ALIKE = "share"
-VALID_SHARE = 10  # one file in this many, where a folder has no split
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A file that was not read, and why."""
-
-    name: str
-    why: str
+_TELL_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Pieces by split: 'train' and 'valid'."""
+    """Pieces by split: 'train' and 'valid'; and what became of every file."""
 
     train: tuple[Piece, ...]
     valid: tuple[Piece, ...]
-    dropped: tuple[Dropped, ...]
+    report: Report
 
     @property
     def notes(self) -> int:
         """How many notes there are to learn from."""
         return sum(len(piece.notes) for piece in self.train)
 
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """Every file that was not kept."""
+        return tuple(self.report.dropped)
 
-def read_corpus(folders: list[Path], tell: Callable[[str], None] = lambda line: None) -> Corpus:
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    piece: Piece
+    held_out: bool
+    told: bool  # its side was told by a list, so it stays there
+
+
+def read_corpus(
+    folders: list[Path],
+    tell: Callable[[str], None] = lambda line: None,
+    *,
+    cache: ReadingCache | None = None,
+    now: Callable[[], float] = time.monotonic,
+) -> Corpus:
     """Read every MIDI file of every folder; a broken file is dropped and told, never fatal.
+
+    Args:
+        folders: of MIDI files, or of a zipped data set.
+        tell: is given a line each few seconds and one a folder.
+        cache: what an interrupted reading kept, and where this one keeps what it reads.
+        now: seconds, for what is told.
 
     Raises:
         DataError: a folder is missing, or there is no music in any of them.
     """
-    train: list[Piece] = []
-    valid: list[Piece] = []
-    dropped: list[Dropped] = []
-    seen: set[bytes] = set()
+    began = now()
+    report, seen = Report(), Seen()
+    kept: list[_Kept] = []
     for folder in folders:
-        before = len(train) + len(valid)
-        for name, held_out, data, grid in _files(folder, dropped):
-            try:
-                notes = read_notes(data, f"{folder.name}/{name}", grid)
-            except MidiFileError as error:
-                dropped.append(Dropped(name, str(error)))
-                continue
-            digest = hashlib.sha256(notes[:, :4].tobytes()).digest()
-            if digest in seen:
-                dropped.append(Dropped(name, "the same notes as another file"))
-                continue
-            seen.add(digest)
-            (valid if held_out else train).append(Piece(name, folder.name, notes))
-        tell(f"{folder.name}: {len(train) + len(valid) - before} pieces")
-    if not train and not valid:
-        raise DataError(f"no music in {', '.join(map(str, folders)) or 'no folder'}; give folders that hold MIDI files")
-    return Corpus(tuple(train), tuple(valid), tuple(dropped))
+        source = SourceReport(folder.name)
+        report.sources.append(source)
+        told = now()
+        with music_files(folder) as files:
+            for number, file in enumerate(files):
+                if now() - told > _TELL_EVERY_S:
+                    told = now()
+                    tell(f"{folder.name}: {number} of {len(files)} files, {source.notes} notes")
+                source.files += 1
+                found = _read(file, folder.name, cache, report)
+                if isinstance(found, Reading):
+                    found = seen.fault(found.notes, f"{folder.name}/{file.name}") or found
+                if isinstance(found, Fault):
+                    source.dropped[found.reason] += 1
+                    report.dropped.append(Dropped(file.name, found.why, found.reason, folder.name))
+                    continue
+                source.notes += len(found.notes)
+                source.timing[found.timing] += 1
+                kept.append(_Kept(Piece(file.name, folder.name, found.notes), file.held_out, file.told))
+        pieces, lost = source.timing.total(), source.dropped.total()
+        tell(f"{folder.name}: {pieces} pieces, {source.notes} notes; {lost} of {source.files} files dropped")
+    if not kept:
+        files_there = sum(source.files for source in report.sources)
+        raise DataError(
+            f"no music in {', '.join(map(str, folders)) or 'no folder'} "
+            f"({files_there} MIDI files, {_reasons(report)}); give folders that hold MIDI files"
+        )
+    kept = _both_sides(kept)
+    for source in report.sources:
+        source.valid = sum(one.held_out for one in kept if one.piece.source == source.source)
+        source.train = sum(not one.held_out for one in kept if one.piece.source == source.source)
+    report.seconds = now() - began
+    train = tuple(one.piece for one in kept if not one.held_out)
+    return Corpus(train, tuple(one.piece for one in kept if one.held_out), report)
 
 
-def _files(folder: Path, dropped: list[Dropped]) -> Iterator[tuple[str, bool, bytes, BeatGrid | None]]:
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; give a folder that holds MIDI files")
-    splits = _json(folder / "splits.json") or {}
-    licences = _json(folder / "manifest.json") or {}
-    valid = set(splits.get("valid", ()))
-    known = valid | set(splits.get("train", ()))
-    archive = folder / "midi.zip"
-    for name, read in _zipped(archive) if archive.is_file() else _loose(folder):
-        if known and name not in known:
-            continue  # a test part is kept back
-        licence = licences.get(name) if isinstance(licences, dict) else None
-        if licence is not None and not _free(str(licence[-1])):
-            dropped.append(Dropped(name, f"licence: {licence[-1]}"))
-            continue
-        held_out = name in valid if known else _hash(name) % VALID_SHARE == 0
-        beats = read(str(Path(name).parent / "beat_midi.txt"))
-        yield name, held_out, read(name) or b"", _beat_grid(beats) if beats else None
-
-
-def _free(licence: str) -> bool:
-    folded = licence.lower() + " "
-    return SHARE_ALIKE not in folded and any(word in folded for word in FREE_LICENCES)
-
-
-Reader = Callable[[str], bytes | None]
-
-
-def _zipped(archive: Path) -> Iterator[tuple[str, Reader]]:
-    with zipfile.ZipFile(archive) as opened:
-        names = set(opened.namelist())
-
-        def read(name: str) -> bytes | None:
-            return opened.read(name) if name in names else None
-
-        for name in sorted(names):
-            if name.lower().endswith((".mid", ".midi")):
-                yield name, read
-
-
-def _loose(folder: Path) -> Iterator[tuple[str, Reader]]:
-    def read(name: str) -> bytes | None:
-        path = folder / name
-        return path.read_bytes() if path.is_file() else None
-
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in (".mid", ".midi") and path.is_file():
-            yield str(path.relative_to(folder)), read
-
-
-def _json(path: Path) -> dict[str, list[str]] | None:
-    if not path.is_file():
-        return None
+def _read(file: MusicFile, source: str, cache: ReadingCache | None, report: Report) -> Reading | Fault:
+    if file.licence is not None:
+        return Fault(Reason.LICENCE, f"licence: {file.licence}")
+    name = f"{source}/{file.name}"
     try:
-        return json.loads(path.read_text())  # type: ignore[no-any-return]
-    except ValueError as error:
-        raise DataError(f"{path} is not readable JSON ({error}); mend or remove it") from None
+        data, beats = file.read(file.name) or b"", file.beats()
+    except MidiFileError as error:  # an archive or a disk that fails now may be mended later: not kept
+        return Fault(Reason.BROKEN, str(error))
+    key = cache.key(data, beats) if cache is not None else b""
+    if cache is not None and (known := cache.get(key)) is not None:
+        report.reused += cache.is_earlier(key)
+        return known
+    found: Reading | Fault
+    try:
+        found = read_midi(data, name, BeatGrid.parse(beats, BEATS_FILE) if beats is not None else None)
+        found = fault_of(found.notes) or found
+    except MidiFileError as error:
+        found = Fault(Reason.BROKEN, str(error).removeprefix(f"{name}: "))
+    if cache is not None:
+        cache.keep(key, found)
+    return found
 
 
-def _hash(name: str) -> int:
-    return int(hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(), 16)
+def _both_sides(kept: list[_Kept]) -> list[_Kept]:
+    """Make sure that a folder without lists has a piece to learn from and one to check with, where it has two."""
+    sides = {one.held_out for one in kept}
+    if len(sides) == 2 or len(kept) < 2:
+        return kept
+    moved = next((index for index, one in enumerate(kept) if not one.told), None)
+    if moved is not None:
+        kept[moved] = replace(kept[moved], held_out=not kept[moved].held_out)
+    return kept
 
 
-def _beat_grid(text: bytes) -> BeatGrid | None:
-    rows = np.array([line.split()[:3] for line in text.decode().splitlines() if line.strip()], np.float64)
-    if rows.ndim != 2 or len(rows) < 4 or np.any(np.diff(rows[:, 0]) <= 0):
-        return None
-    return BeatGrid(rows[:, 0], rows[:, 2] > 0.5)
+def _reasons(report: Report) -> str:
+    counts = [
+        f"{sum(source.dropped[reason] for source in report.sources)} {reason}"
+        for reason in Reason
+        if any(source.dropped[reason] for source in report.sources)
+    ]
+    return "dropped: " + ", ".join(counts) if counts else "none dropped"
 
 
 def save_pieces(path: Path, pieces: tuple[Piece, ...]) -> None:
-    """Keep pieces in one ``.npz`` file (no pickle)."""
+    """Keep pieces in one ``.npz`` file (no pickle); a kill leaves the old file or the new one, never half of it."""
     notes = np.concatenate([piece.notes for piece in pieces]) if pieces else np.zeros((0, COLUMNS), np.int32)
-    np.savez_compressed(
-        path,
-        notes=notes,
-        lengths=np.array([len(piece.notes) for piece in pieces], np.int64),
-        names=np.array([piece.name for piece in pieces], dtype=np.str_),
-        sources=np.array([piece.source for piece in pieces], dtype=np.str_),
-    )
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("wb") as file:
+        np.savez_compressed(
+            file,
+            notes=notes,
+            lengths=np.array([len(piece.notes) for piece in pieces], np.int64),
+            names=np.array([piece.name for piece in pieces], dtype=np.str_),
+            sources=np.array([piece.source for piece in pieces], dtype=np.str_),
+        )
+    os.replace(fresh, path)
 
 
 def load_pieces(path: Path) -> tuple[Piece, ...]:
@@ -171,7 +176,7 @@ def load_pieces(path: Path) -> tuple[Piece, ...]:
             notes: NDArray[np.int32] = stored["notes"]
             ends = np.cumsum(stored["lengths"])
             names, sources = stored["names"].tolist(), stored["sources"].tolist()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"{path} is not a corpus file ({error}); make it anew from the folders") from None
     pieces = np.split(notes, ends[:-1]) if len(ends) else []
     return tuple(Piece(name, source, part) for name, source, part in zip(names, sources, pieces, strict=True))

@@ -1,29 +1,53 @@
-"""MIDI files to note tables: parse, give parts, lengthen by the pedal, put on the beat grid."""
+"""MIDI files to note tables: parse, give parts, lengthen by the pedal, put on the beat grid or into seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import symusic
+from antiphon.models.beat_grid import BeatGrid
 from antiphon.models.errors import MidiFileError
 from antiphon.models.generator import TICKS_PER_BEAT
+from antiphon.models.midi_bytes import MidiBytes, checked
 from antiphon.models.notes import COLUMNS, Column, NoteTable, ordered
 from antiphon.models.parts import Part
 from antiphon.models.roles import part_of_track
+from antiphon.models.tempo_map import NOMINAL_BPM
 from numpy.typing import NDArray
 
 #: A file with fewer notes has nothing to teach.
 FEWEST_NOTES = 16
+#: A day at the nominal tempo: what is longer is a broken time, and would not fit 32 bits.
+LONGEST_BEATS = 24 * 60 * int(NOMINAL_BPM)
+_SECONDS_TO_TICKS = TICKS_PER_BEAT * NOMINAL_BPM / 60.0
+_FAR = 1e15  # ticks; beyond every limit and within 64 bits
+
+#: Onsets may cluster in so many places of a beat.
+_PLACES = np.arange(1, 25)
+#: With fewer onsets nobody can tell a loose player from one who never heard the beat.
+_FEWEST_TO_JUDGE, _MOST_TO_JUDGE = 256, 4000
+#: Length of the mean of the onsets' phases, below which they know nothing of the beat: 1 on a grid; off it the
+#: greatest of so many places is about ``sqrt(ln places / onsets)``. Drummers at their loosest have 0.2.
+_NO_CLUSTER, _BY_CHANCE = 0.08, 1.5
+
+
+class Timing(StrEnum):
+    """What a note table's ticks are."""
+
+    ANNOTATED = "annotated beats"
+    BEATS = "beats of the file"
+    SECONDS = "seconds"
 
 
 @dataclass(frozen=True, slots=True)
-class BeatGrid:
-    """Annotated beats, where a performance's own ticks are no grid."""
+class Reading:
+    """A file's notes and what their ticks are."""
 
-    beats_s: NDArray[np.float64]  # [K] rising
-    is_downbeat: NDArray[np.bool_]  # [K]
+    notes: NoteTable
+    timing: Timing
 
 
 def read_notes(data: bytes, name: str, grid: BeatGrid | None = None) -> NoteTable:
@@ -37,27 +61,59 @@ def read_notes(data: bytes, name: str, grid: BeatGrid | None = None) -> NoteTabl
     Raises:
         MidiFileError: the bytes are no MIDI file, or hold fewer than `FEWEST_NOTES` notes.
     """
+    notes = read_midi(data, name, grid).notes
+    if len(notes) < FEWEST_NOTES:
+        raise MidiFileError(f"{name}: {len(notes)} notes; at least {FEWEST_NOTES} are needed")
+    return notes
+
+
+def read_midi(data: bytes, name: str, grid: BeatGrid | None = None) -> Reading:
+    """Read a MIDI file's bytes, however few notes there are.
+
+    Where neither ``grid`` nor the file tells beats (SMPTE frames, or one tempo throughout that nobody played to), the
+    table is in seconds: ticks of the nominal tempo, with no position in a bar.
+
+    Args:
+        data: the file.
+        name: for errors.
+        grid: annotated beats.
+
+    Raises:
+        MidiFileError: the bytes are no MIDI file, broken, or last longer than `LONGEST_BEATS`.
+    """
+    midi = checked(data, name)
+    in_seconds = grid is not None and midi.ticks_per_second is None
+    if in_seconds and midi.zero_tempo:
+        raise MidiFileError(f"{name}: a tempo of 0 us a beat, so its seconds are unknown; export it again")
     try:
-        score = symusic.Score.from_midi(data)
-        if grid is not None:
+        score = symusic.Score.from_midi(midi.data)
+        if in_seconds:
             score = score.to("second")
+        tracks = _without_annotations([track for track in score.tracks if len(track.notes)])
+        rows = [_track_rows(track, len(tracks)) for track in tracks]
     except Exception as error:  # symusic raises whatever its C++ parser does
         raise MidiFileError(f"{name}: not a readable MIDI file ({error}); export it again") from None
-    tracks = _without_annotations([track for track in score.tracks if len(track.notes)])
-    rows = [_track_rows(track, len(tracks)) for track in tracks]
-    staves = [index for index, (_, part) in enumerate(rows) if part is None]
-    others = len(rows) > len(staves)
+    others = any(part is not None for _, part in rows)
     tables = []
     for table, part in rows:
         # a keyboard alone is a pianist; a keyboard beside other tracks accompanies them
         role = part if part is not None else Part.CHORDS if others else Part.PIANO
         table[:, 4] = role
         tables.append(table)
-    raw = np.concatenate(tables) if tables else np.zeros((0, 5))
-    if len(raw) < FEWEST_NOTES:
-        raise MidiFileError(f"{name}: {len(raw)} notes; at least {FEWEST_NOTES} are needed")
-    notes = _on_beats(raw, grid) if grid is not None else _on_ticks(raw, score)
-    return _tidy(notes)
+    if not tables:
+        return Reading(np.zeros((0, COLUMNS), np.int32), Timing.BEATS)
+    raw = np.concatenate(tables)
+    if grid is not None:
+        raw[:, :2] /= midi.ticks_per_second or 1.0
+        notes, timing = _on_beats(raw, grid), Timing.ANNOTATED
+    else:
+        scale = _seconds_scale(raw, score, midi)
+        notes = _on_ticks(raw, score, midi) if scale is None else _in_seconds(raw, scale)
+        timing = Timing.BEATS if scale is None else Timing.SECONDS
+    beats = int(notes[:, Column.ONSET].max()) // TICKS_PER_BEAT
+    if beats > LONGEST_BEATS:
+        raise MidiFileError(f"{name}: it lasts {beats} beats; at most {LONGEST_BEATS}, cut the silence out")
+    return Reading(_tidy(notes.astype(np.int32)), timing)
 
 
 def _without_annotations(tracks: list[Any]) -> list[Any]:
@@ -72,10 +128,7 @@ def _track_rows(track: Any, tracks: int) -> tuple[NDArray[np.float64], Part | No
     arrays = track.notes.numpy()
     onset = arrays["time"].astype(np.float64)
     end = onset + arrays["duration"]
-    for pedal in track.pedals:
-        # what ends while the pedal is down sounds on until it comes up
-        down, up = float(pedal.time), float(pedal.time + pedal.duration)
-        end = np.where((end >= down) & (end < up), up, end)
+    end = _pedalled(end, track.pedals.numpy()) if len(track.pedals) else end
     table = np.stack([onset, end, arrays["pitch"], arrays["velocity"], np.zeros_like(onset)], axis=1)
     single = len(np.unique(np.round(onset, 3))) / len(onset)
     part = part_of_track(
@@ -85,60 +138,82 @@ def _track_rows(track: Any, tracks: int) -> tuple[NDArray[np.float64], Part | No
     return table, part
 
 
-def _on_beats(raw: NDArray[np.float64], grid: BeatGrid) -> NoteTable:
-    beats = np.arange(len(grid.beats_s), dtype=np.float64)
-    onset = _interpolate(raw[:, 0], grid.beats_s, beats)
-    end = _interpolate(raw[:, 1], grid.beats_s, beats)
-    onset_tick = np.round(onset * TICKS_PER_BEAT).astype(np.int64)
-    end_tick = np.round(end * TICKS_PER_BEAT).astype(np.int64)
-    downbeats = np.flatnonzero(grid.is_downbeat) * TICKS_PER_BEAT
-    return _assemble(raw, onset_tick, end_tick, _since(onset_tick, downbeats))
+def _pedalled(end: NDArray[np.float64], pedals: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Lengthen notes: what ends while the pedal is down sounds on until it comes up."""
+    down = pedals["time"].astype(np.float64)
+    up = down + pedals["duration"]
+    real = up > down
+    if not real.any():
+        return end
+    down, up = down[real], np.maximum.accumulate(up[real])
+    # a pedal that is down again where it came up is one pedal
+    begins = np.concatenate([[True], down[1:] > up[:-1]])
+    down, up = down[begins], up[np.concatenate([begins[1:], [True]])]
+    index = np.searchsorted(down, end, side="right") - 1
+    held = (index >= 0) & (end < up[index])
+    return np.where(held, up[index], end)
 
 
-def _on_ticks(raw: NDArray[np.float64], score: Any) -> NoteTable:
-    scale = TICKS_PER_BEAT / max(1, score.tpq)
-    onset_tick = np.round(raw[:, 0] * scale).astype(np.int64)
-    end_tick = np.round(raw[:, 1] * scale).astype(np.int64)
-    last = int(onset_tick.max()) + 1
+def _on_beats(raw: NDArray[np.float64], grid: BeatGrid) -> NDArray[np.int64]:
+    onset_tick = _ticks(grid.beats_at(raw[:, 0]), TICKS_PER_BEAT)
+    end_tick = _ticks(grid.beats_at(raw[:, 1]), TICKS_PER_BEAT)
+    return _assemble(raw, onset_tick, end_tick, grid.bar_positions(onset_tick))
+
+
+def _seconds_scale(raw: NDArray[np.float64], score: Any, midi: MidiBytes) -> float | None:
+    """Give the nominal ticks that one of the file's ticks lasts, or None where its beats are beats.
+
+    A recorder that knew no tempo writes one (mostly 120 a minute) that nobody played to: then onsets lie anywhere in
+    the beat. A file whose tempo changes was told its beats by someone.
+    """
+    if midi.ticks_per_beat is None:
+        return _SECONDS_TO_TICKS / float(midi.ticks_per_second or 1.0)
+    tempos = {int(tempo.mspq) for tempo in score.tempos}
+    onsets = np.unique(raw[:, 0])
+    if len(tempos) > 1 or midi.zero_tempo or len(onsets) < _FEWEST_TO_JUDGE:
+        return None
+    phases = 2j * np.pi * onsets[:_MOST_TO_JUDGE] / midi.ticks_per_beat
+    clusters = max(abs(np.exp(places * phases).mean()) for places in _PLACES)
+    if clusters > max(_NO_CLUSTER, _BY_CHANCE * np.sqrt(np.log(len(_PLACES)) / len(phases))):
+        return None
+    beat_s = (tempos.pop() if tempos else 500_000) / 1e6
+    return _SECONDS_TO_TICKS * beat_s / midi.ticks_per_beat
+
+
+def _in_seconds(raw: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
+    unknown = np.full(len(raw), -1, np.int64)
+    return _assemble(raw, _ticks(raw[:, 0], scale), _ticks(raw[:, 1], scale), unknown)
+
+
+def _on_ticks(raw: NDArray[np.float64], score: Any, midi: MidiBytes) -> NDArray[np.int64]:
+    scale = TICKS_PER_BEAT / (midi.ticks_per_beat or 1)
+    onset_tick = _ticks(raw[:, 0], scale)
     signatures = sorted((int(s.time * scale), s.numerator, s.denominator) for s in score.time_signatures)
     if not signatures or signatures[0][0] > 0:
         signatures.insert(0, (0, 4, 4))
-    downbeats = []
-    for index, (start, above, below) in enumerate(signatures):
-        stop = signatures[index + 1][0] if index + 1 < len(signatures) else last
-        bar = max(TICKS_PER_BEAT // 4, round(above * 4 * TICKS_PER_BEAT / max(1, below)))
-        downbeats.append(np.arange(start, max(stop, start + 1), bar))
-    return _assemble(raw, onset_tick, end_tick, _since(onset_tick, np.concatenate(downbeats)))
+    starts = np.array([start for start, _, _ in signatures], np.int64)
+    bars = np.array([above * 4 * TICKS_PER_BEAT / max(1, below) for _, above, below in signatures])
+    bars = np.maximum(TICKS_PER_BEAT // 4, np.round(bars).astype(np.int64))
+    # counted, not laid out: a note after a giant silence must not cost memory for its bars
+    index = np.searchsorted(starts, onset_tick, side="right") - 1
+    return _assemble(raw, onset_tick, _ticks(raw[:, 1], scale), (onset_tick - starts[index]) % bars[index])
 
 
-def _interpolate(
-    times: NDArray[np.float64], at: NDArray[np.float64], beats: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Interpolate, going on at the first and last beat's pace outside."""
-    inside = np.interp(times, at, beats)
-    before = beats[0] + (times - at[0]) / (at[1] - at[0])
-    after = beats[-1] + (times - at[-1]) / (at[-1] - at[-2])
-    return np.where(times < at[0], before, np.where(times > at[-1], after, inside))
-
-
-def _since(ticks: NDArray[np.int64], downbeats: NDArray[np.int64]) -> NDArray[np.int64]:
-    if not len(downbeats):
-        return np.full(len(ticks), -1, np.int64)
-    index = np.searchsorted(downbeats, ticks, side="right") - 1
-    return np.where(index >= 0, ticks - downbeats[np.maximum(index, 0)], -1)
+def _ticks(times: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
+    return np.round(np.clip(times * scale, -_FAR, _FAR)).astype(np.int64)
 
 
 def _assemble(
     raw: NDArray[np.float64], onset: NDArray[np.int64], end: NDArray[np.int64], bar: NDArray[np.int64]
-) -> NoteTable:
+) -> NDArray[np.int64]:
     notes = np.zeros((len(raw), COLUMNS), np.int64)
     notes[:, Column.ONSET] = onset - min(0, int(onset.min()) // (4 * TICKS_PER_BEAT) * 4 * TICKS_PER_BEAT)
-    notes[:, Column.DURATION] = np.maximum(end - onset, 0)
+    notes[:, Column.DURATION] = np.clip(end - onset, 0, LONGEST_BEATS * TICKS_PER_BEAT)
     notes[:, Column.PITCH] = raw[:, 2]
     notes[:, Column.VELOCITY] = raw[:, 3]
     notes[:, Column.PART] = raw[:, 4]
     notes[:, Column.BAR_POSITION] = bar
-    return notes.astype(np.int32)
+    return notes
 
 
 def _tidy(notes: NoteTable) -> NoteTable:

@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 from antiphon.models.augment import Augment, Excerpts
-from antiphon.models.corpus import load_pieces, read_corpus, save_pieces
 from antiphon.models.errors import DataError
 from antiphon.models.excerpts import Batch, batch_of
 from antiphon.models.network import AntiphonNetwork, NetworkConfig
-from antiphon.models.notes import Piece
+from antiphon.models.prepare import prepare
 from torch import Tensor
 
 ATTRIBUTES = ("part", "gap", "pitch", "velocity", "duration")
@@ -213,21 +212,10 @@ def load_network(checkpoint: Path) -> tuple[AntiphonNetwork, dict[str, Any]]:
     return network, {key: state[key] for key in ("step", "trained_s", "notes_seen", "best")}
 
 
-def _corpus(folders: list[Path], out: Path) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    train, valid = out / "train.npz", out / "valid.npz"
-    if not (train.is_file() and valid.is_file()):
-        corpus = read_corpus(folders, print)
-        print(f"{corpus.notes} notes to learn from; {len(corpus.dropped)} files dropped")
-        (out / "dropped.txt").write_text("".join(f"{d.name}: {d.why}\n" for d in corpus.dropped))
-        save_pieces(train, corpus.train)
-        save_pieces(valid, corpus.valid)
-    return load_pieces(train), load_pieces(valid)
-
-
 def train(folders: list[Path], out: Path, recipe: Recipe, device: str) -> Run:
     """Train until the recipe's time is over, saving as it goes; resumes what ``out`` holds."""
     out.mkdir(parents=True, exist_ok=True)
-    pieces, held_out = _corpus(folders, out)
+    pieces, held_out = prepare(folders, out)
     run = Run(out, recipe, device)
     if run.resume():
         print(f"resumed at step {run.step}, {run.trained_s / 60:.1f} minutes")

@@ -10,9 +10,10 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
+from antiphon.models.beat_grid import BeatGrid
 from antiphon.models.corpus import load_pieces, read_corpus, save_pieces
 from antiphon.models.errors import DataError, MidiFileError
-from antiphon.models.midi_read import BeatGrid, read_notes
+from antiphon.models.midi_read import read_notes
 from antiphon.models.notes import Column
 from antiphon.models.parts import Part
 
