@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "train a model (needs antiphon[train])",
     "export": "turn a trained network into a model to play with (needs antiphon[train])",
     "evaluate": "score a model on music that it has not learnt from",
+    "papers": "run a paper's experiments, our figures beside its own (needs antiphon[train])",
     "doctor": "say what this machine has and lacks",
     "version": "print the version",
 }

@@ -1,0 +1,160 @@
+"""The exported graphs of `neurotune` on onnxruntime, for any number of rows at once. No torch.
+
+Threading model: one object belongs to one thread. onnxruntime is given one thread and told not to spin, as in
+`models.onnx_generator`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from antiphon.models.errors import ModelError
+from antiphon.models.neurotune.biases import Biases, Floats
+from antiphon.models.neurotune.sequences import Rows
+from numpy.typing import NDArray
+
+KIND, FORMAT = "neurotune", 1
+GRAPHS = ("step", "draw", "critic")
+_AGAIN = "; export it again with antiphon.export.neurotune_onnx, or take a model that ships"
+_ERRORS_ONLY = 3
+_MOST_TOLD = 160
+#: The largest uniform below 1 that a 32-bit float still tells from 1 after a product.
+_BELOW_ONE = 1.0 - 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rolling:
+    """After a note: the recurrent state and what the draw reads, a row for each of B. Never mutated."""
+
+    hidden: Floats  # [B, H]
+    window: Floats  # [B, window - 1, C]
+    image: Floats  # [B, channels, 128]
+    context: Floats  # [B, H]
+    features: Floats  # [B, F, keys]
+    part_logits: Floats  # [B, PARTS]
+    gap_logits: Floats  # [B, PARTS, TIME_CLASSES]
+
+    def repeated(self, times: int) -> Rolling:
+        """Give a state of one row ``times`` times."""
+        values = {name: np.repeat(getattr(self, name), times, axis=0) for name in self.__slots__}
+        return Rolling(**values)
+
+
+class Player:
+    """The three graphs of a model's folder.
+
+    Args:
+        folder: what `antiphon.export.neurotune_onnx` wrote.
+
+    Raises:
+        ModelError: a file is missing, changed, does not load, or is another kind of model's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.facts, self.sha256 = checked(folder)
+        self.name = str(self.facts["name"])
+        config = self.facts["network"]
+        self._shapes = {
+            "hidden": (int(config["hidden"]),),
+            "window": (int(config["window"]) - 1, int(config["code"])),
+        }
+        self.noise_size = int(config["noise"])
+        self._step, self._draw, self._critic = (_session(folder / f"{graph}.onnx") for graph in GRAPHS)
+        shapes = {item.name: list(item.shape[1:]) for item in self._step.get_inputs()}
+        wanted = {"note": [6], "noise": [self.noise_size]} | {k: list(v) for k, v in self._shapes.items()}
+        if any(shapes.get(name) != shape for name, shape in wanted.items()) or "image" not in shapes:
+            raise ModelError(f"model: {folder / 'step.onnx'} takes {shapes}, its card says {wanted}{_AGAIN}")
+        self._shapes["image"] = tuple(shapes["image"])
+
+    def nothing(self, batch: int) -> dict[str, Floats]:
+        """Give the recurrent state before any note."""
+        return {name: np.zeros((batch, *shape), np.float32) for name, shape in self._shapes.items()}
+
+    def step(self, rows: Rows, noise: Floats, before: Rolling | None) -> Rolling:
+        """Take a note into each row: rows [B, 6], noise [B, Z], the state after the notes before, or None."""
+        state = (
+            self.nothing(len(rows))
+            if before is None
+            else {"hidden": before.hidden, "window": before.window, "image": before.image}
+        )
+        return Rolling(*self._step.run(None, {"note": rows, "noise": noise, **state}))
+
+    def draw(
+        self, after: Rolling, biases: Biases, uniforms: NDArray[np.float64], temperature: float, top_p: float
+    ) -> tuple[Rows, NDArray[np.float64]]:
+        """Draw the next note of each row.
+
+        Args:
+            after: the state to draw from; not changed.
+            biases: what is forced, masked, biased.
+            uniforms: [B, 5] in [0, 1).
+            temperature: above 0.
+            top_p: share of each attribute's likeliest classes that is kept.
+
+        Returns:
+            Classes [B, 5] and their log-probabilities [B, 5] in nats, without bias or temperature.
+        """
+        batch = len(uniforms)
+        choices, log_probs = self._draw.run(
+            None,
+            {
+                "context": after.context, "features": after.features, "part_logits": after.part_logits,
+                "gap_logits": after.gap_logits, "part_bias": biases.part, "gap_bias": biases.gap,
+                "pitch_bias": biases.pitch, "velocity_bias": biases.velocity, "duration_bias": biases.duration,
+                "uniforms": np.minimum(uniforms, _BELOW_ONE).astype(np.float32),
+                "sharpness": np.full((batch, 1), 1.0 / temperature, np.float32),
+                "top_p": np.full((batch, 1), top_p, np.float32),
+            },
+        )  # fmt: skip
+        return choices, log_probs.astype(np.float64)
+
+    def scores(self, sequences: Rows) -> Floats:
+        """Give the critic's score [B] of whole sequences [B, T, 6]: higher is more like what people wrote."""
+        scores: Floats = self._critic.run(None, {"notes": np.ascontiguousarray(sequences)})[0]
+        return scores
+
+
+def checked(folder: Path) -> tuple[dict[str, Any], str]:
+    """Check a folder's files against its ``model.json``; give its facts and the hash over all graphs.
+
+    Raises:
+        ModelError: not a `neurotune` folder, or a file is missing, truncated or changed.
+    """
+    try:
+        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        kind, form, files = facts["kind"], facts["format"], dict(facts["files"])
+        _ = facts["network"]["hidden"], facts["grid"], facts["name"]
+    except FileNotFoundError:
+        raise ModelError(f"model: {folder} holds no model.json{_AGAIN}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"model: {folder / 'model.json'} is not readable ({error!r}){_AGAIN}") from None
+    if (kind, form) != (KIND, FORMAT):
+        raise ModelError(f"model: {folder} is {kind!r} of format {form!r}, expected {KIND!r} of {FORMAT}{_AGAIN}")
+    whole = hashlib.sha256()
+    for graph in GRAPHS:
+        path = folder / f"{graph}.onnx"
+        if not path.is_file():
+            raise ModelError(f"model: {path} is missing{_AGAIN}")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest != files.get(path.name):
+            raise ModelError(f"model: {path} is truncated or changed (sha256 {digest[:12]}…){_AGAIN}")
+        whole.update(bytes.fromhex(digest))
+    return facts, whole.hexdigest()
+
+
+def _session(path: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a class of its own for each kind of fault
+        line = str(error).strip().splitlines()[0][:_MOST_TOLD]
+        raise ModelError(f"model: {path} does not load ({line}){_AGAIN}") from None
