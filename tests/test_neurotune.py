@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from antiphon.export.neurotune_curves import Panel, averaged, axis_of, draw_curves, draw_rolls
+from antiphon.export.neurotune_papers import main
 from antiphon.models.errors import DataError
 from antiphon.models.midi_read import read_notes
 from antiphon.models.neurotune import metrics
-from antiphon.models.neurotune.curves import Panel, averaged, axis_of, draw_curves, draw_rolls
-from antiphon.models.neurotune.papers import main
 from antiphon.models.neurotune.post import in_scale, tidied, without_long_rests, without_overlaps
 from antiphon.models.neurotune.recipe import Recipe
 from antiphon.models.neurotune.samples import write_midi

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from antiphon.export.neurotune_curves import Panel, draw_curves, draw_rolls
 from antiphon.models.corpus import load_pieces
 from antiphon.models.neurotune.checkpoint import save
 from antiphon.models.neurotune.comparison import (
@@ -26,7 +27,6 @@ from antiphon.models.neurotune.comparison import (
     table,
     verdict,
 )
-from antiphon.models.neurotune.curves import Panel, draw_curves, draw_rolls
 from antiphon.models.neurotune.layers import parameters_of
 from antiphon.models.neurotune.metrics import Counted
 from antiphon.models.neurotune.post import tidied

@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
     minutes = args.minutes if args.minutes is not None else 0.4 if args.quick else recipe.training.minutes
     recipe = replace(recipe, training=replace(recipe.training, minutes=minutes))
     import torch  # noqa: PLC0415
-    from antiphon.models.neurotune.experiment import FULL, QUICK, run_paper  # noqa: PLC0415
+    from antiphon.export.neurotune_experiment import FULL, QUICK, run_paper  # noqa: PLC0415
 
     torch.set_num_threads(args.threads)
     report = run_paper(args.run, args.out, recipe, QUICK if args.quick else FULL)
