@@ -221,8 +221,8 @@ def test_a_run_resumes_where_it_was(recipe: Recipe, music: Sequences, tmp_path: 
 def test_the_paper_prints_its_table_and_writes_its_pictures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from antiphon.export import neurotune_experiment as experiment
     from antiphon.export.neurotune_papers import main
-    from antiphon.models.neurotune import experiment
 
     monkeypatch.setattr(experiment, "QUICK", experiment.Size(12, 50, 4))
     pieces = tuple(Piece(str(first), "test", tune(first)) for first in range(50, 60))
