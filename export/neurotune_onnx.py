@@ -9,17 +9,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import logging
-import warnings
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import onnx
-import onnxruntime
 import torch
 from antiphon.export.graphs import GraphSpec, draw
-from antiphon.export.neurotune_critic import OPSET, critic_model
+from antiphon.export.neurotune_critic import critic_model
+from antiphon.export.onnx_export import OPSET, parity, traced
 from antiphon.models.errors import ModelError
 from antiphon.models.generator import PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS
 from antiphon.models.neurotune.checkpoint import load_trained
@@ -145,30 +142,7 @@ def exported(spec: GraphSpec) -> onnx.ModelProto:
     """Give one graph as ONNX, its batch dynamic, and the critic's length too."""
     if isinstance(spec.module, CriticGraph):
         return critic_model(spec.module.discriminator)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of operators of packages not used
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter warns of its own internals
-        program = torch.onnx.export(
-            spec.module.eval(), tuple(spec.inputs.values()), dynamo=True, opset_version=OPSET, verbose=False,
-            input_names=list(spec.inputs), output_names=list(spec.outputs),
-            dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in spec.inputs),
-        )  # fmt: skip
-    return program.model_proto  # type: ignore[union-attr]
-
-
-def parity(spec: GraphSpec, model: onnx.ModelProto) -> dict[str, float]:
-    """Give the largest difference from torch of each output, on the graph's example inputs."""
-    with torch.no_grad():
-        wanted = spec.module.eval()(*spec.inputs.values())
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    got = session.run(None, {name: value.numpy() for name, value in spec.inputs.items()})
-    theirs = wanted if isinstance(wanted, tuple) else (wanted,)
-    return {
-        name: float(np.abs(value.numpy().astype(np.float64) - ours).max())
-        for name, value, ours in zip(spec.outputs, theirs, got, strict=True)
-    }
+    return traced(spec)
 
 
 def export_network(

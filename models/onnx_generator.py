@@ -1,14 +1,12 @@
 """The `Generator` on onnxruntime: three small graphs, state in and out, drawing in between.
 
-Threading model: one object belongs to one thread. onnxruntime is given one thread and told not to spin: two
-make the slowest calls ten times slower on small graphs, and a spinning one never lets the processor rest.
+Threading model: one object belongs to one thread. How onnxruntime is opened: `models.onnx_session`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -27,6 +25,7 @@ from antiphon.models.generator import (
     HeldNote,
 )
 from antiphon.models.model_files import GRAPHS, ModelFiles, find_model
+from antiphon.models.onnx_session import open_session
 from antiphon.models.parts import Part
 from antiphon.models.roll import ROLL_CHANNELS, Roll
 from antiphon.models.sampling import draw, log_softmax
@@ -39,9 +38,7 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
-_ERRORS_ONLY = 3
-#: Characters told of the runtime's own error: it goes on about its sources.
-_MOST_TOLD = 160
+_REMEDY = "export it again with `antiphon export`, or install a newer onnxruntime"
 _GRID = tuple[int, int, int]
 _FORBIDDEN = np.float32(-np.inf)
 #: Temperature 0 in a graph: sharp enough that only the likeliest is left.
@@ -78,7 +75,7 @@ class OnnxGenerator:
         self.name, self.sha256 = files.name, files.sha256
         self.provider_asked = provider
         asked = _provider(provider)
-        sessions = [_session(files, graph, asked) for graph in GRAPHS]
+        sessions = [open_session(files.graph(graph), asked, remedy=_REMEDY) for graph in GRAPHS]
         self._step, self._pitch, self._touch, self._reply = sessions
         #: what runs the graphs in truth, whatever was asked for
         self.provider_got = str(self._step.get_providers()[0])
@@ -317,19 +314,3 @@ def _provider(name: str) -> list[str]:
             "install the gpu extra on a machine with CUDA, or give --provider cpu"
         )
     return [wanted, "CPUExecutionProvider"] if wanted != "CPUExecutionProvider" else [wanted]
-
-
-def _session(files: ModelFiles, graph: str, providers: list[str]) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(files.graph(graph)), options, providers=providers)
-    except Exception as error:  # onnxruntime raises a class of its own for each kind of fault
-        line = str(error).strip().splitlines()[0][:_MOST_TOLD]
-        raise ModelError(
-            f"model: {files.graph(graph)} does not load ({line}); export it again with `antiphon export`, "
-            "or install a newer onnxruntime"
-        ) from None

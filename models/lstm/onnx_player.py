@@ -18,18 +18,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import onnxruntime
 from antiphon.models.errors import ModelError
 from antiphon.models.lstm.vocabulary import Vocabulary
+from antiphon.models.onnx_session import open_session
 from numpy.typing import NDArray
 
 FORMAT = 1
 KIND = "lstm"
 VOCABULARY = "vocabulary.json"
 GRAPHS = ("step", "step8", "window")
+_REMEDY = "export it again, or install a newer onnxruntime"
 _AGAIN = "; export it again"
-_ERRORS_ONLY = 3
-_MOST_TOLD = 160
 
 #: Hidden [L, B, H], and for an LSTM its cell [L, B, H] too.
 State = tuple[NDArray[np.float32], ...]
@@ -96,8 +95,8 @@ class OnnxPlayer:
         self.name = "onnxruntime, 8 bits" if eight_bits else "onnxruntime"
         self._layers, self._hidden = int(network["layers"]), int(network["hidden"])
         self._states = ("hidden", "cell") if network["cell"] == "lstm" else ("hidden",)
-        self._step = _session(folder.path / ("step8.onnx" if eight_bits else "step.onnx"))
-        self._window = _session(folder.path / "window.onnx")
+        self._step = open_session(folder.path / ("step8.onnx" if eight_bits else "step.onnx"), remedy=_REMEDY)
+        self._window = open_session(folder.path / "window.onnx", remedy=_REMEDY)
         self._check(folder.path)
 
     def _check(self, path: Path) -> None:
@@ -124,15 +123,3 @@ class OnnxPlayer:
         """Map tokens [B] and a state to logits [B, V] and the state after; the old state stays valid."""
         logits, *after = self._step.run(None, {"token": tokens, **dict(zip(self._states, state, strict=True))})
         return logits, tuple(after)
-
-
-def _session(path: Path) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a class of its own for each kind of fault
-        line = str(error).strip().splitlines()[0][:_MOST_TOLD]
-        raise ModelError(f"model: {path} does not load ({line}){_AGAIN}, or install a newer onnxruntime") from None

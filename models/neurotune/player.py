@@ -1,7 +1,6 @@
 """The exported graphs of `neurotune` on onnxruntime, for any number of rows at once. No torch.
 
-Threading model: one object belongs to one thread. onnxruntime is given one thread and told not to spin, as in
-`models.onnx_generator`.
+Threading model: one object belongs to one thread. How onnxruntime is opened: `models.onnx_session`.
 """
 
 from __future__ import annotations
@@ -13,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from antiphon.models.errors import ModelError
 from antiphon.models.neurotune.biases import Biases, Floats
 from antiphon.models.neurotune.sequences import Rows
+from antiphon.models.onnx_session import open_session
 from numpy.typing import NDArray
 
 KIND, FORMAT = "neurotune", 1
 GRAPHS = ("step", "draw", "critic")
-_AGAIN = "; export it again with antiphon.export.neurotune_onnx, or take a model that ships"
-_ERRORS_ONLY = 3
-_MOST_TOLD = 160
+_REMEDY = "export it again with antiphon.export.neurotune_onnx, or take a model that ships"
+_AGAIN = f"; {_REMEDY}"
 #: The largest uniform below 1 that a 32-bit float still tells from 1 after a product.
 _BELOW_ONE = 1.0 - 1e-6
 
@@ -65,7 +63,9 @@ class Player:
             "window": (int(config["window"]) - 1, int(config["code"])),
         }
         self.noise_size = int(config["noise"])
-        self._step, self._draw, self._critic = (_session(folder / f"{graph}.onnx") for graph in GRAPHS)
+        self._step, self._draw, self._critic = (
+            open_session(folder / f"{graph}.onnx", remedy=_REMEDY) for graph in GRAPHS
+        )
         shapes = {item.name: list(item.shape[1:]) for item in self._step.get_inputs()}
         wanted = {"note": [6], "noise": [self.noise_size]} | {k: list(v) for k, v in self._shapes.items()}
         if any(shapes.get(name) != shape for name, shape in wanted.items()) or "image" not in shapes:
@@ -146,15 +146,3 @@ def checked(folder: Path) -> tuple[dict[str, Any], str]:
             raise ModelError(f"model: {path} is truncated or changed (sha256 {digest[:12]}…){_AGAIN}")
         whole.update(bytes.fromhex(digest))
     return facts, whole.hexdigest()
-
-
-def _session(path: Path) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a class of its own for each kind of fault
-        line = str(error).strip().splitlines()[0][:_MOST_TOLD]
-        raise ModelError(f"model: {path} does not load ({line}){_AGAIN}") from None

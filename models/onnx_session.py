@@ -1,0 +1,40 @@
+"""Loading one graph into onnxruntime, the way a graph that is stepped live needs it.
+
+One thread, and no spinning: two threads make the slowest calls of small graphs ten times slower, and a spinning one
+never lets the processor rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from antiphon.models.errors import ModelError
+
+_ERRORS_ONLY = 3
+#: Characters told of the runtime's own error: it goes on about its sources.
+_MOST_TOLD = 160
+
+
+def open_session(path: Path, providers: Sequence[str] = ("CPUExecutionProvider",), *, remedy: str) -> Any:
+    """Give an `onnxruntime.InferenceSession`.
+
+    Args:
+        path: the graph's file.
+        providers: execution providers to ask for, in order.
+        remedy: what the user can do where it does not load.
+
+    Raises:
+        ModelError: it does not load.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+    except Exception as error:  # onnxruntime raises a class of its own for each kind of fault
+        line = str(error).strip().splitlines()[0][:_MOST_TOLD]
+        raise ModelError(f"model: {path} does not load ({line}); {remedy}") from None
