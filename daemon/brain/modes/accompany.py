@@ -11,12 +11,12 @@ from collections import deque
 
 import numpy as np
 from antiphon.daemon.brain.backbone import Backbone, Due
+from antiphon.daemon.brain.busyness import USUAL_ONSETS, Busyness
 from antiphon.daemon.brain.constraints import Bias, Palette, only_parts, without
 from antiphon.daemon.brain.density import Density, Steering
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.modes.base import Mode
 from antiphon.daemon.brain.modes.soloist import RESTRIKE, draw_some
-from antiphon.daemon.brain.pace import USUAL_ONSETS, Pace
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
 from antiphon.daemon.brain.stage import OwnNote, Stage
@@ -166,7 +166,7 @@ class Accompany(Mode):
             least = max(least, 1)
         if last is not None:  # a place on the grid is always among those allowed
             greatest = max(greatest, time.next_on_grid(last + least, _SIXTEENTH) - last)
-        pace = Pace(stage.window.notes, here, density.start_tick, wanted / USUAL_ONSETS if wanted else 1.0)
+        pace = Busyness(stage.window.notes, here, density.start_tick, wanted / USUAL_ONSETS if wanted else 1.0)
         part_bias = self._part_bias(here, sounding, steering.pressure, due, pace)
         pitch, gap_bias = self._pitches(sounding, here), self._gap_bias(here, steering, pace.restraint(own))
         for _attempt in range(2):
@@ -248,7 +248,9 @@ class Accompany(Mode):
             bias += steering.gap_bias
         return bias if (leaning := self._plan.gap_bias(None)) is None else bias + leaning
 
-    def _part_bias(self, tick: int, sounding: dict[int, list[OwnNote]], pressure: float, due: bool, pace: Pace) -> Bias:
+    def _part_bias(
+        self, tick: int, sounding: dict[int, list[OwnNote]], pressure: float, due: bool, pace: Busyness
+    ) -> Bias:
         """Only the chosen parts and, unless an onset is due, the performer's; what has rested long is missed."""
         performers = self.stage.performer_parts - sounding.keys()
         bias = only_parts(sounding.keys() | performers)

@@ -30,7 +30,7 @@ _SPAN, _LEAST_SPAN = 8 * TICKS_PER_BEAT, 2 * TICKS_PER_BEAT
 _TWICE, _MOST = 8.0, 12.0
 
 
-class Pace:
+class Busyness:
     """What the last two bars before a tick hold of some parts.
 
     Args:

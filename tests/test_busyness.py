@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from antiphon.daemon.brain.busyness import TOGETHER, USUAL, USUAL_ONSETS, Busyness
 from antiphon.daemon.brain.density import Density
 from antiphon.daemon.brain.engine import Engine
-from antiphon.daemon.brain.pace import TOGETHER, USUAL, USUAL_ONSETS, Pace
 from antiphon.daemon.messages import Kind
 from antiphon.daemon.offline import run_offline
 from antiphon.daemon.settings import Settings
@@ -27,7 +27,7 @@ def notes(part: Part, *ticks: int) -> list[HeldNote]:
 def test_nothing_is_held_back_up_to_what_is_usual_and_the_more_the_more_beyond() -> None:
     usual = round(USUAL[Part.CHORDS] * 8)
     held_back = [
-        Pace(notes(Part.CHORDS, *[100] * count), 192, 0).restraint((Part.CHORDS,))
+        Busyness(notes(Part.CHORDS, *[100] * count), 192, 0).restraint((Part.CHORDS,))
         for count in (0, usual, 2 * usual, 3 * usual, 9 * usual)
     ]
     assert held_back[:2] == [0.0, pytest.approx(0.0, abs=0.1)]
@@ -37,29 +37,32 @@ def test_nothing_is_held_back_up_to_what_is_usual_and_the_more_the_more_beyond()
 
 def test_only_the_last_two_bars_and_only_since_the_start_count() -> None:
     many = notes(Part.BASS, *[10] * 50)
-    assert Pace(many, 10 + 8 * BEAT, 0).excess((Part.BASS,)) > 0
-    assert Pace(many, 11 + 8 * BEAT, 0).excess((Part.BASS,)) == 0
-    assert Pace(many, 40, 11).excess((Part.BASS,)) == 0
+    assert Busyness(many, 10 + 8 * BEAT, 0).excess((Part.BASS,)) > 0
+    assert Busyness(many, 11 + 8 * BEAT, 0).excess((Part.BASS,)) == 0
+    assert Busyness(many, 40, 11).excess((Part.BASS,)) == 0
 
 
 def test_a_denser_accompaniment_that_was_asked_for_is_not_held_back() -> None:
     played = notes(Part.DRUMS, *range(0, 192, 3))
-    assert Pace(played, 192, 0).excess((Part.DRUMS,)) > 0.5
-    assert Pace(played, 192, 0, scale=2.0).excess((Part.DRUMS,)) == 0
+    assert Busyness(played, 192, 0).excess((Part.DRUMS,)) > 0.5
+    assert Busyness(played, 192, 0, scale=2.0).excess((Part.DRUMS,)) == 0
 
 
 def test_parts_together_are_judged_by_their_sum() -> None:
     played = notes(Part.BASS, *[100] * 20)
-    alone, both = Pace(played, 192, 0).excess((Part.BASS,)), Pace(played, 192, 0).excess((Part.BASS, Part.CHORDS))
+    alone, both = (
+        Busyness(played, 192, 0).excess((Part.BASS,)),
+        Busyness(played, 192, 0).excess((Part.BASS, Part.CHORDS)),
+    )
     assert alone > 0 == both
 
 
 def test_hands_are_full() -> None:
     for part, most in TOGETHER.items():
         chosen = Part(part)
-        assert not Pace(notes(chosen, *[48] * (most - 1)), 48, 0).full(part)
-        assert Pace(notes(chosen, *[48] * most), 48, 0).full(part)
-        assert not Pace(notes(chosen, *[48] * most), 49, 0).full(part)
+        assert not Busyness(notes(chosen, *[48] * (most - 1)), 48, 0).full(part)
+        assert Busyness(notes(chosen, *[48] * most), 48, 0).full(part)
+        assert not Busyness(notes(chosen, *[48] * most), 49, 0).full(part)
 
 
 def test_an_onset_waits_until_the_rate_is_below_the_ceiling_but_not_for_ever() -> None:
