@@ -37,6 +37,11 @@ class BeatGrid:
             raise MidiFileError(f"{name}: its beats do not rise; mend or remove it")
         return cls(rows[:, 0], rows[:, 2] > 0.5)
 
+    @property
+    def bpm(self) -> float:
+        """The tempo over the whole."""
+        return float(60.0 * (len(self.beats_s) - 1) / (self.beats_s[-1] - self.beats_s[0]))
+
     def beats_at(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the beat at each time, going on at the first and last beat's pace outside."""
         at = self.beats_s

@@ -89,7 +89,8 @@ def read_corpus(
                     continue
                 source.notes += len(found.notes)
                 source.timing[found.timing] += 1
-                kept.append(_Kept(Piece(file.name, folder.name, found.notes), file.held_out, file.told))
+                piece = Piece(file.name, folder.name, found.notes, found.bpm)
+                kept.append(_Kept(piece, file.held_out, file.told))
         pieces, lost = source.timing.total(), source.dropped.total()
         tell(f"{folder.name}: {pieces} pieces, {source.notes} notes; {lost} of {source.files} files dropped")
     if not kept:
@@ -161,6 +162,7 @@ def save_pieces(path: Path, pieces: tuple[Piece, ...]) -> None:
             lengths=np.array([len(piece.notes) for piece in pieces], np.int64),
             names=np.array([piece.name for piece in pieces], dtype=np.str_),
             sources=np.array([piece.source for piece in pieces], dtype=np.str_),
+            tempos=np.array([piece.bpm for piece in pieces], np.float64),
         )
     os.replace(fresh, path)
 
@@ -175,8 +177,10 @@ def load_pieces(path: Path) -> tuple[Piece, ...]:
         with np.load(path, allow_pickle=False) as stored:
             notes: NDArray[np.int32] = stored["notes"]
             ends = np.cumsum(stored["lengths"])
-            names, sources = stored["names"].tolist(), stored["sources"].tolist()
+            names, sources, tempos = (stored[key].tolist() for key in ("names", "sources", "tempos"))
+            if notes.ndim != 2 or notes.shape[1] != COLUMNS:
+                raise ValueError(f"its notes have the shape {notes.shape}, not [notes, {COLUMNS}]")
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"{path} is not a corpus file ({error}); make it anew from the folders") from None
     pieces = np.split(notes, ends[:-1]) if len(ends) else []
-    return tuple(Piece(name, source, part) for name, source, part in zip(names, sources, pieces, strict=True))
+    return tuple(Piece(*told) for told in zip(names, sources, pieces, tempos, strict=True))

@@ -12,7 +12,7 @@ from antiphon.models.beat_grid import BeatGrid
 from antiphon.models.errors import MidiFileError
 from antiphon.models.generator import TICKS_PER_BEAT
 from antiphon.models.midi_bytes import MidiBytes, checked
-from antiphon.models.notes import COLUMNS, Column, NoteTable, ordered
+from antiphon.models.notes import COLUMNS, SHIFTS, Column, NoteTable, ordered
 from antiphon.models.parts import Part
 from antiphon.models.roles import part_of_track
 from antiphon.models.tempo_map import NOMINAL_BPM
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 FEWEST_NOTES = 16
 #: A day at the nominal tempo: what is longer is a broken time, and would not fit 32 bits.
 LONGEST_BEATS = 24 * 60 * int(NOMINAL_BPM)
+_SUSTAIN = 64  # the controller's number
 _SECONDS_TO_TICKS = TICKS_PER_BEAT * NOMINAL_BPM / 60.0
 _FAR = 1e15  # ticks; beyond every limit and within 64 bits
 
@@ -48,6 +49,7 @@ class Reading:
 
     notes: NoteTable
     timing: Timing
+    bpm: float = 0.0  # beats a minute over the whole; 0 where there are no beats
 
 
 def read_notes(data: bytes, name: str, grid: BeatGrid | None = None) -> NoteTable:
@@ -105,15 +107,16 @@ def read_midi(data: bytes, name: str, grid: BeatGrid | None = None) -> Reading:
     raw = np.concatenate(tables)
     if grid is not None:
         raw[:, :2] /= midi.ticks_per_second or 1.0
-        notes, timing = _on_beats(raw, grid), Timing.ANNOTATED
+        notes, timing, bpm = _on_beats(raw, grid), Timing.ANNOTATED, grid.bpm
     else:
         scale = _seconds_scale(raw, score, midi)
         notes = _on_ticks(raw, score, midi) if scale is None else _in_seconds(raw, scale)
         timing = Timing.BEATS if scale is None else Timing.SECONDS
+        bpm = _bpm(score, raw) if scale is None else 0.0
     beats = int(notes[:, Column.ONSET].max()) // TICKS_PER_BEAT
     if beats > LONGEST_BEATS:
         raise MidiFileError(f"{name}: it lasts {beats} beats; at most {LONGEST_BEATS}, cut the silence out")
-    return Reading(_tidy(notes.astype(np.int32)), timing)
+    return Reading(_tidy(notes.astype(np.int32)), timing, bpm)
 
 
 def _without_annotations(tracks: list[Any]) -> list[Any]:
@@ -124,12 +127,14 @@ def _without_annotations(tracks: list[Any]) -> list[Any]:
 
 
 def _track_rows(track: Any, tracks: int) -> tuple[NDArray[np.float64], Part | None]:
-    """Give rows (onset, end, pitch, velocity, part) in the score's own unit, and the part if it is told."""
+    """Give rows (onset, end, pitch, velocity, part, program) in the score's own unit, and the part if it is told."""
     arrays = track.notes.numpy()
     onset = arrays["time"].astype(np.float64)
     end = onset + arrays["duration"]
-    end = _pedalled(end, track.pedals.numpy()) if len(track.pedals) else end
-    table = np.stack([onset, end, arrays["pitch"], arrays["velocity"], np.zeros_like(onset)], axis=1)
+    if len(track.controls):
+        end = _pedalled(end, track.controls.numpy())
+    program = np.full_like(onset, track.program)
+    table = np.stack([onset, end, arrays["pitch"], arrays["velocity"], np.zeros_like(onset), program], axis=1)
     single = len(np.unique(np.round(onset, 3))) / len(onset)
     part = part_of_track(
         track.name, int(track.program), bool(track.is_drum),
@@ -138,10 +143,16 @@ def _track_rows(track: Any, tracks: int) -> tuple[NDArray[np.float64], Part | No
     return table, part
 
 
-def _pedalled(end: NDArray[np.float64], pedals: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """Lengthen notes: what ends while the pedal is down sounds on until it comes up."""
-    down = pedals["time"].astype(np.float64)
-    up = down + pedals["duration"]
+def _pedalled(end: NDArray[np.float64], controls: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Lengthen notes: what ends while the pedal is down sounds on until it comes up.
+
+    From the controls: symusic 0.5.8's own pedals have one from tick 0 to the first release on every channel but 0.
+    """
+    pedal = controls["number"] == _SUSTAIN
+    at, is_down = controls["time"][pedal].astype(np.float64), controls["value"][pedal] >= 64
+    before = np.concatenate([[False], is_down])[:-1]
+    up = at[~is_down & before]
+    down = at[is_down & ~before][: len(up)]  # a pedal that never comes up again lengthens nothing
     real = up > down
     if not real.any():
         return end
@@ -155,9 +166,8 @@ def _pedalled(end: NDArray[np.float64], pedals: dict[str, NDArray[Any]]) -> NDAr
 
 
 def _on_beats(raw: NDArray[np.float64], grid: BeatGrid) -> NDArray[np.int64]:
-    onset_tick = _ticks(grid.beats_at(raw[:, 0]), TICKS_PER_BEAT)
-    end_tick = _ticks(grid.beats_at(raw[:, 1]), TICKS_PER_BEAT)
-    return _assemble(raw, onset_tick, end_tick, grid.bar_positions(onset_tick))
+    onset, end = (grid.beats_at(raw[:, column]) * TICKS_PER_BEAT for column in (0, 1))
+    return _assemble(raw, onset, end, grid.bar_positions(_rounded(onset)))
 
 
 def _seconds_scale(raw: NDArray[np.float64], score: Any, midi: MidiBytes) -> float | None:
@@ -182,12 +192,12 @@ def _seconds_scale(raw: NDArray[np.float64], score: Any, midi: MidiBytes) -> flo
 
 def _in_seconds(raw: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
     unknown = np.full(len(raw), -1, np.int64)
-    return _assemble(raw, _ticks(raw[:, 0], scale), _ticks(raw[:, 1], scale), unknown)
+    return _assemble(raw, raw[:, 0] * scale, raw[:, 1] * scale, unknown)
 
 
 def _on_ticks(raw: NDArray[np.float64], score: Any, midi: MidiBytes) -> NDArray[np.int64]:
     scale = TICKS_PER_BEAT / (midi.ticks_per_beat or 1)
-    onset_tick = _ticks(raw[:, 0], scale)
+    onset_tick = _rounded(raw[:, 0] * scale)
     signatures = sorted((int(s.time * scale), s.numerator, s.denominator) for s in score.time_signatures)
     if not signatures or signatures[0][0] > 0:
         signatures.insert(0, (0, 4, 4))
@@ -196,16 +206,28 @@ def _on_ticks(raw: NDArray[np.float64], score: Any, midi: MidiBytes) -> NDArray[
     bars = np.maximum(TICKS_PER_BEAT // 4, np.round(bars).astype(np.int64))
     # counted, not laid out: a note after a giant silence must not cost memory for its bars
     index = np.searchsorted(starts, onset_tick, side="right") - 1
-    return _assemble(raw, onset_tick, _ticks(raw[:, 1], scale), (onset_tick - starts[index]) % bars[index])
+    return _assemble(raw, raw[:, 0] * scale, raw[:, 1] * scale, (onset_tick - starts[index]) % bars[index])
 
 
-def _ticks(times: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
-    return np.round(np.clip(times * scale, -_FAR, _FAR)).astype(np.int64)
+def _bpm(score: Any, raw: NDArray[np.float64]) -> float:
+    """Give the tempo over the whole file: beats by the minutes that they last."""
+    if not len(score.tempos):
+        return NOMINAL_BPM
+    tempos = sorted((float(tempo.time), max(1, int(tempo.mspq))) for tempo in score.tempos)
+    starts = np.array([0.0, *(start for start, _ in tempos[1:]), max(float(raw[:, 1].max()), 1.0)])
+    lengths = np.diff(np.minimum(starts, starts[-1])).clip(0.0)
+    a_beat_us = float((lengths * [beat for _, beat in tempos]).sum() / max(lengths.sum(), 1e-9))
+    return 60e6 / a_beat_us if a_beat_us > 0 else NOMINAL_BPM
+
+
+def _rounded(ticks: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.round(np.clip(ticks, -_FAR, _FAR)).astype(np.int64)
 
 
 def _assemble(
-    raw: NDArray[np.float64], onset: NDArray[np.int64], end: NDArray[np.int64], bar: NDArray[np.int64]
+    raw: NDArray[np.float64], onset_ticks: NDArray[np.float64], end_ticks: NDArray[np.float64], bar: NDArray[np.int64]
 ) -> NDArray[np.int64]:
+    onset, end = _rounded(onset_ticks), _rounded(end_ticks)
     notes = np.zeros((len(raw), COLUMNS), np.int64)
     notes[:, Column.ONSET] = onset - min(0, int(onset.min()) // (4 * TICKS_PER_BEAT) * 4 * TICKS_PER_BEAT)
     notes[:, Column.DURATION] = np.clip(end - onset, 0, LONGEST_BEATS * TICKS_PER_BEAT)
@@ -213,6 +235,9 @@ def _assemble(
     notes[:, Column.VELOCITY] = raw[:, 3]
     notes[:, Column.PART] = raw[:, 4]
     notes[:, Column.BAR_POSITION] = bar
+    shift = np.floor((np.clip(onset_ticks, -_FAR, _FAR) - onset + 0.5) * SHIFTS) - SHIFTS // 2
+    notes[:, Column.SHIFT] = np.clip(shift, -SHIFTS // 2, SHIFTS // 2 - 1)
+    notes[:, Column.PROGRAM] = raw[:, 5]
     return notes
 
 

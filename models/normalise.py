@@ -5,21 +5,15 @@ Neither is done unless asked for: the default generator learns timing as it was 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from antiphon.models.errors import DataError
 from antiphon.models.generator import TICKS_PER_BEAT
+from antiphon.models.key_profiles import key_fits
 from antiphon.models.notes import Column, NoteTable, Piece, ordered
 from antiphon.models.parts import Part
 from numpy.typing import NDArray
-
-#: How well each degree of a major and a minor key fits it.
-#: Source: Krumhansl and Kessler, Psychological Review 89 (1982), 334-368, table 2.
-_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-#: Longer notes than this tell no more of a key.
-_LONG = 4 * TICKS_PER_BEAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,7 @@ class Normal:
             notes = quantised(notes, self.places)
         if self.one_key:
             notes = in_one_key(notes)
-        return Piece(piece.name, piece.source, notes)
+        return replace(piece, notes=notes)
 
 
 #: Neither.
@@ -74,6 +68,7 @@ def quantised(notes: NoteTable, places: int) -> NoteTable:
     bar = notes[:, Column.BAR_POSITION]
     moved[:, Column.ONSET] = onset
     moved[:, Column.DURATION] = np.maximum(end - onset, step)
+    moved[:, Column.SHIFT] = 0
     moved[:, Column.BAR_POSITION] = np.where(bar < 0, -1, np.maximum(bar + onset - notes[:, Column.ONSET], 0))
     moved = moved[np.lexsort((-moved[:, 1], moved[:, 0], moved[:, 2], moved[:, 4]))]
     voice = np.all(moved[1:, [2, 4]] == moved[:-1, [2, 4]], axis=1)
@@ -106,17 +101,8 @@ def in_one_key(notes: NoteTable) -> NoteTable:
 
 def key_of(notes: NoteTable) -> tuple[int, bool]:
     """Tell the key that the pitch classes of a piece fit best: its tonic (0 is C) and whether it is minor."""
-    pitched = notes[notes[:, Column.PART] != Part.DRUMS]
-    weight = np.clip(pitched[:, Column.DURATION], 1, _LONG)
-    classes = np.bincount(pitched[:, Column.PITCH] % 12, weight, 12)
-    fits = [_fit(np.roll(classes, -tonic), profile) for profile in (_MAJOR, _MINOR) for tonic in range(12)]
-    best = int(np.argmax(fits))
+    best = int(key_fits(notes[notes[:, Column.PART] != Part.DRUMS]).argmax())
     return best % 12, best >= 12
-
-
-def _fit(classes: NDArray[np.float64], profile: tuple[float, ...]) -> float:
-    one, other = classes - classes.mean(), np.array(profile) - np.mean(profile)
-    return float(one @ other / max(float(np.linalg.norm(one)), 1e-9) / float(np.linalg.norm(other)))
 
 
 def _nearest(ticks: NDArray[np.int32], step: int) -> NDArray[np.int32]:

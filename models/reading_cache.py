@@ -23,7 +23,8 @@ from antiphon.models.midi_read import Reading, Timing
 from antiphon.models.notes import COLUMNS
 
 NAME = "read.cache"
-_MAGIC = b"antiphon read 1\n"
+_MAGIC = b"antiphon read 2\n"
+_HEAD = struct.Struct("<Bd")  # of a reading: its timing and its tempo
 _RECORD = struct.Struct(">32sIIB")  # key, length and sum of what follows, kind
 _READING, _FAULT = 0, 1
 _TIMINGS = tuple(Timing)
@@ -87,8 +88,9 @@ class ReadingCache:
         if kind == _FAULT:
             reason, why = json.loads(payload)
             return Fault(Reason(reason), why)
-        notes = np.frombuffer(payload[1:], "<i4").reshape(-1, COLUMNS).astype(np.int32)
-        return Reading(notes, _TIMINGS[payload[0]])
+        timing, bpm = _HEAD.unpack_from(payload)
+        notes = np.frombuffer(payload, "<i4", offset=_HEAD.size).reshape(-1, COLUMNS).astype(np.int32)
+        return Reading(notes, _TIMINGS[timing], bpm)
 
     def keep(self, key: bytes, found: Reading | Fault) -> None:
         """Keep what was found. Raises: DataError where the disk is full."""
@@ -96,7 +98,7 @@ class ReadingCache:
             kind, payload = _FAULT, json.dumps([found.reason, found.why]).encode()
         else:
             kind = _READING
-            payload = bytes((_TIMINGS.index(found.timing),)) + found.notes.astype("<i4").tobytes()
+            payload = _HEAD.pack(_TIMINGS.index(found.timing), found.bpm) + found.notes.astype("<i4").tobytes()
         packed = zlib.compress(payload, _FAST)
         self._file.seek(self._end)
         try:

@@ -12,16 +12,17 @@ import pytest
 from antiphon.models.corpus import read_corpus
 from antiphon.models.errors import DataError
 from antiphon.models.filters import Reason, Seen, fault_of, is_noise, shape_digest
-from antiphon.models.notes import Column, NoteTable
+from antiphon.models.notes import COLUMNS, Column, NoteTable
 from antiphon.models.parts import Part
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.midi_making import Row, midi_bytes, scale
+from tests.tables import wide
 
 
 def _table(rows: list[Row], part: Part = Part.PIANO) -> NoteTable:
-    return np.array([[o // 20, d // 20, p, v, part, o // 20 % 96] for o, d, p, v in rows], np.int32)
+    return wide([[o // 20, d // 20, p, v, part, o // 20 % 96] for o, d, p, v in rows])
 
 
 def _song(seed: int, notes: int = 96) -> list[Row]:
@@ -57,7 +58,7 @@ def test_music_is_kept() -> None:
     ids=["nothing", "too soft", "short", "one chord", "one pitch", "noise"],
 )
 def test_what_is_no_music_is_told_by_its_reason(rows: list[Row], reason: Reason) -> None:
-    found = fault_of(_table(rows) if rows else np.zeros((0, 6), np.int32))
+    found = fault_of(_table(rows) if rows else np.zeros((0, COLUMNS), np.int32))
     assert found is not None
     assert found.reason is reason
     assert any(character.isdigit() for character in found.why)

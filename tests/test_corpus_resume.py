@@ -134,7 +134,7 @@ def test_a_damaged_cache_gives_the_right_notes_or_none(
     tmp_path_factory: pytest.TempPathFactory, at: int, value: int
 ) -> None:
     out = tmp_path_factory.mktemp("out")
-    notes = np.arange(600, dtype=np.int32).reshape(100, 6)
+    notes = np.arange(800, dtype=np.int32).reshape(100, 8)
     kept = {bytes([n]) * 32: Reading(notes[: 20 + n], Timing.SECONDS) for n in range(5)}
     with ReadingCache(out) as cache:
         for key, reading in kept.items():

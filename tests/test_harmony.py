@@ -7,9 +7,11 @@ import pytest
 from antiphon.models.harmony import agreement, centroids, chord_tone_ratio, chords_under, pitch_consonance, unison_rate
 from antiphon.models.notes import NoteTable
 
+from tests.tables import wide
+
 
 def _notes(*rows: tuple[int, int, int], part: int = 0) -> NoteTable:
-    return np.array([(onset, length, pitch, 80, part, -1) for onset, length, pitch in rows], np.int32).reshape(-1, 6)
+    return wide([(onset, length, pitch, 80, part, -1) for onset, length, pitch in rows])
 
 
 TRIAD = _notes((0, 96, 48), (0, 96, 52), (0, 96, 55), part=1)

@@ -180,8 +180,13 @@ def test_every_cut_of_a_small_file_is_an_error() -> None:
 
 
 def _sane(notes: NoteTable) -> bool:
-    onset, length, pitch, velocity, part, bar = notes.T if len(notes) else np.zeros((COLUMNS, 0), np.int32)
-    bounds = ((length, 0, LONGEST_BEATS * 24), (pitch, 0, 127), (velocity, 1, 127), (part, 0, 5), (bar, -1, 255 * 96))
+    onset, length, pitch, velocity, part, bar, shift, program = (
+        notes.T if len(notes) else np.zeros((COLUMNS, 0), np.int32)
+    )
+    bounds = (
+        (length, 0, LONGEST_BEATS * 24), (pitch, 0, 127), (velocity, 1, 127), (part, 0, 5), (bar, -1, 255 * 96),
+        (shift, -4, 3), (program, 0, 127),
+    )  # fmt: skip
     return (
         notes.dtype == np.int32
         and bool(np.all(np.diff(onset) >= 0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from antiphon.models.baselines import ATTRIBUTES, CLASSES, classes_of, uniform_nll
 from antiphon.models.kneser_ney import FALLBACK_DISCOUNTS, KneserNey, discounts_of
-from antiphon.models.notes import Column, NoteTable, Piece
+from antiphon.models.notes import COLUMNS, Column, NoteTable, Piece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ Context = tuple[int, ...]  # nearest first
 
 def _music(seed: int, notes: int) -> NoteTable:
     rng = np.random.default_rng(seed)
-    table = np.zeros((notes, 6), np.int32)
+    table = np.zeros((notes, COLUMNS), np.int32)
     table[:, Column.ONSET] = np.cumsum(rng.choice([0, 3, 6, 12, 200], notes, p=[0.2, 0.1, 0.4, 0.25, 0.05]))
     walk = np.cumsum(rng.integers(-2, 3, notes))
     table[:, Column.PITCH] = 60 + walk % 9
@@ -118,7 +118,7 @@ def test_chances_sum_to_one_after_any_context(counted: KneserNey, seed: int, len
 
 def test_it_learns_what_repeats_and_each_order_more() -> None:
     rng = np.random.default_rng(0)
-    table = np.zeros((3000, 6), np.int32)
+    table = np.zeros((3000, COLUMNS), np.int32)
     table[:, Column.ONSET] = np.arange(3000) * 6
     table[:, Column.DURATION] = 5
     # which pitch comes is decided by the last two; one in ten is by chance

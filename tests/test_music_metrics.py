@@ -19,12 +19,14 @@ from antiphon.models.music_metrics import (
 from antiphon.models.notes import NoteTable
 from antiphon.models.overlap import FEATURES, overlapped_area, overlapped_areas
 
+from tests.tables import wide
+
 C_MAJOR = (60, 62, 64, 65, 67, 69, 71, 72)
 
 
 def _line(pitches: list[int], gap: int = 12, part: int = 0, bar: bool = True) -> NoteTable:
     rows = [(n * gap, gap - 1, pitch, 80, part, n * gap % 96 if bar else -1) for n, pitch in enumerate(pitches)]
-    return np.array(rows, np.int32).reshape(-1, 6)
+    return wide(rows)
 
 
 def test_bars_are_the_known_ones_or_of_four_beats() -> None:
@@ -78,7 +80,7 @@ def test_groove_consistency_compares_all_pairs_of_bars() -> None:
     off[4:, 0] += 12
     off[4:, 5] += 12
     assert groove_consistency(off) == pytest.approx(1 - 8 / 64)
-    three = np.concatenate([off, _line([60] * 4, gap=24) + np.array([192, 0, 0, 0, 0, 0], np.int32)])
+    three = np.concatenate([off, _line([60] * 4, gap=24) + wide([192, 0, 0, 0, 0, 0])])
     assert groove_consistency(three) == pytest.approx(1 - (8 + 0 + 8) / 3 / 64)
     assert np.isnan(groove_consistency(steady[:4]))
 
@@ -103,7 +105,7 @@ def test_density_counts_drums_too() -> None:
 
 
 def test_every_figure_of_an_empty_take_is_nan_and_not_a_number_that_looks_like_one() -> None:
-    for values in music_metrics([np.zeros((0, 6), np.int32)]).values():
+    for values in music_metrics([wide([])]).values():
         assert np.isnan(values).all()
 
 

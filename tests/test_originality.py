@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from antiphon.models.notes import NoteTable, Piece, ordered
+from antiphon.models.notes import COLUMNS, NoteTable, Piece, ordered
 from antiphon.models.originality import CopyFinder
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 def _line(seed: int, notes: int, part: int = 0) -> NoteTable:
     rng = np.random.default_rng(seed)
-    table = np.zeros((notes, 6), np.int32)
+    table = np.zeros((notes, COLUMNS), np.int32)
     table[:, 0] = np.cumsum(rng.choice([6, 12, 18, 24], notes))
     table[:, 1], table[:, 3], table[:, 4] = 6, 80, part
     table[:, 2] = rng.integers(48, 84, notes)
@@ -65,11 +65,11 @@ def test_new_music_is_not_copied_nor_are_short_runs(finder: CopyFinder) -> None:
     new = finder.copied(_line(777, 300))
     assert (new.longest, new.share, new.source) == (0, 0.0, "")
     assert finder.copied(_with(_line(3, 200)[50:57], 10, 10)).longest == 0
-    assert finder.copied(np.zeros((0, 6), np.int32)).notes == 0
+    assert finder.copied(np.zeros((0, COLUMNS), np.int32)).notes == 0
 
 
 def test_the_end_of_one_piece_and_the_beginning_of_the_next_are_no_run(finder: CopyFinder) -> None:
-    seam = np.concatenate([_line(4, 200)[-6:], _line(5, 200)[:6] + np.array([9999, 0, 0, 0, 0, 0], np.int32)])
+    seam = np.concatenate([_line(4, 200)[-6:], _line(5, 200)[:6] + np.array([9999, *[0] * (COLUMNS - 1)], np.int32)])
     assert finder.copied(seam).longest == 0
 
 
@@ -89,7 +89,7 @@ def test_the_longest_is_found_among_many_beginnings() -> None:
     head = _line(0, 8)
     pieces = [Piece(str(seed), "", _with(head, 0, 30 + seed)) for seed in range(3)]
     tails = [_with(head, 0, 0), *[_line(90 + seed, 40) for seed in range(5)]]
-    long = np.concatenate([head, tails[3] + np.array([head[-1, 0], 0, 0, 0, 0, 0], np.int32)])
+    long = np.concatenate([head, tails[3] + np.array([head[-1, 0], *[0] * (COLUMNS - 1)], np.int32)])
     pieces += [Piece("long", "", long)]
     told = CopyFinder(pieces, 8).copied(long[:30])
     assert (told.longest, told.source) == (30, "/long")
