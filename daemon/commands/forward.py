@@ -7,7 +7,7 @@ import importlib
 from antiphon.models.errors import AntiphonError
 
 #: What `antiphon[train]` brings.
-_TRAINING = ("torch", "onnx", "onnx_ir", "onnxscript")
+_TRAINING = ("torch", "onnx", "onnx_ir", "onnxscript", "scipy")
 
 
 class MissingExtraError(AntiphonError):

@@ -6,7 +6,11 @@ from antiphon.daemon.commands.flags import Parser
 from antiphon.daemon.commands.forward import forward
 
 #: Each is a module with ``main(argv) -> exit status``; named, not imported: they need torch.
-PAPERS = {"lstm": "antiphon.export.lstm_papers", "neurotune": "antiphon.export.neurotune_papers"}
+PAPERS = {
+    "frames": "antiphon.export.frames_papers",
+    "lstm": "antiphon.export.lstm_papers",
+    "neurotune": "antiphon.export.neurotune_papers",
+}
 
 
 def main(argv: list[str]) -> int:
