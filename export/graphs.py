@@ -1,10 +1,10 @@
 """The network cut into the graphs that live play runs, each with its state in and out.
 
 ``step`` takes a note in; ``pitch`` tells the pitch of the next one once its part and place are chosen;
-``touch`` its velocity and duration once its pitch is. Each sees what was drawn before it, so anything can be
-forced, masked or biased in between. ``reply`` takes a note in and draws one in the same call, for the answer that
+``touch`` its velocity, duration and finer timing once its pitch is. Each sees what was drawn before it, so anything can
+be forced, masked or biased in between. ``reply`` takes a note in and draws one in the same call, for the answer that
 must leave at once: its part, time and duration are known, randomness and biases are inputs. Batch is a dynamic axis
-of all.
+of all, and so are the notes that a backbone recalls.
 """
 
 from __future__ import annotations
@@ -13,61 +13,22 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+from antiphon.export.folded import FoldedEncoder, FoldedPitchHead, FoldedTouchHead
+from antiphon.models.backbones import RECALLED, Memory
+from antiphon.models.controls import CONTROLS
+from antiphon.models.events import CYCLE, EVENT
 from antiphon.models.generator import PARTS, PITCHES, VELOCITY_LEVELS
-from antiphon.models.network import HIGHEST, KEYS, LOWEST, AntiphonNetwork, EventEncoder, PitchHead
+from antiphon.models.network import KEYS, AntiphonNetwork
 from antiphon.models.roll import ROLL_CHANNELS
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-class FoldedEncoder(nn.Module):
-    """`EventEncoder`, each embedding multiplied beforehand by its columns of the layer above: one look-up and a sum."""
-
-    def __init__(self, encoder: EventEncoder) -> None:
-        super().__init__()
-        self.features, self.pool, self.code, self.norm = encoder.features, encoder.pool, encoder.code, encoder.norm
-        embeddings = (
-            encoder.part, encoder.gap, encoder.pitch, encoder.velocity, encoder.tick_in_beat, encoder.beat_in_bar
-        )  # fmt: skip
-        widths = [embedding.embedding_dim for embedding in embeddings]
-        *columns, code = torch.split_with_sizes(encoder.out.weight.detach(), [*widths, encoder.code.out_features], 1)
-        folded = [embedding.weight.detach() @ part.T for embedding, part in zip(embeddings, columns, strict=True)]
-        self.register_buffer("table", torch.cat(folded))
-        self.register_buffer("offsets", _offsets([len(part) for part in folded]))
-        self.out = nn.Linear(code.shape[1], code.shape[0])
-        self.out.weight.data, self.out.bias.data = code.contiguous(), encoder.out.bias.detach()
-
-    def forward(self, event: Tensor, roll: Tensor) -> tuple[Tensor, Tensor]:
-        """See `EventEncoder.forward`."""
-        features = functional.relu(self.features(roll[:, :, LOWEST : HIGHEST + 1]))
-        code = functional.relu(self.code(functional.relu(self.pool(features)).flatten(1)))
-        looked_up = cast(Tensor, self.table)[event + cast(Tensor, self.offsets)].sum(dim=1)
-        return self.norm(self.out(code) + looked_up), features
-
-
-class FoldedPitchHead(nn.Module):
-    """`PitchHead`, its four embeddings in one table."""
-
-    def __init__(self, head: PitchHead) -> None:
-        super().__init__()
-        self.head = head
-        tables = [embedding.weight.detach() for embedding in (head.part, head.gap, head.tick_in_beat, head.beat_in_bar)]
-        self.register_buffer("table", torch.cat(tables))
-        self.register_buffer("offsets", _offsets([len(table) for table in tables]))
-
-    def forward(self, context: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """See `PitchHead.forward`."""
-        looked_up = cast(Tensor, self.table)[place + cast(Tensor, self.offsets)].sum(dim=1)
-        return self.head.logits(functional.relu(self.head.context(context) + looked_up), features)
-
-
-def _offsets(lengths: list[int]) -> Tensor:
-    """Where each table begins in all of them put together: [1, tables]."""
-    return torch.tensor([[sum(lengths[:index]) for index in range(len(lengths))]])
-
-
 class StepGraph(nn.Module):
-    """event [B, 6], roll [B, channels, 128], hidden [B, L, H] -> hidden, context, features, part and gap logits."""
+    """A note [B, EVENT], roll, what is told, state -> state, context, features, part and gap logits.
+
+    Where the backbone recalls, phase, keys and values come in (`backbones.Memory`), a key and a value go out.
+    """
 
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
@@ -75,31 +36,19 @@ class StepGraph(nn.Module):
         self.encoder = FoldedEncoder(network.encoder)
         self.register_buffer("every_part", torch.arange(PARTS)[None, :])
 
-    def forward(self, event: Tensor, roll: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        self, event: Tensor, roll: Tensor, controls: Tensor, hidden: Tensor, phase: Tensor | None = None,
+        keys: Tensor | None = None, values: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         """Take one note in."""
         network = self.network
-        code, features = self.encoder(event, roll)
-        layers = []
-        for layer in range(network.config.layers):
-            code = self._cell(layer, code, hidden[:, layer])
-            layers.append(code)
+        code, features = self.encoder(event, roll, controls)
+        memory = Memory(phase, keys, values) if phase is not None and keys is not None and values is not None else None
+        code, hidden, added = network.backbone.step(code, hidden, memory)
         context = network.norm(code)
         gaps = network.time.gaps(context, cast(Tensor, self.every_part))
-        return torch.stack(layers, dim=1), context, features, network.time.parts(context), gaps
-
-    def _cell(self, layer: int, code: Tensor, hidden: Tensor) -> Tensor:
-        # torch's GRU written out: plain matrix products quantise row by row, the fused operator does not
-        recurrence, size = self.network.recurrence, self.network.config.hidden
-
-        def product(name: str, value: Tensor) -> tuple[Tensor, Tensor]:
-            weight, bias = (cast(Tensor, getattr(recurrence, f"{kind}_{name}_l{layer}")) for kind in ("weight", "bias"))
-            gates, new = torch.split_with_sizes(functional.linear(value, weight, bias), [2 * size, size], 1)
-            return gates, new
-
-        (gates_i, new_i), (gates_h, new_h) = product("ih", code), product("hh", hidden)
-        reset, update = torch.sigmoid(gates_i + gates_h).chunk(2, dim=1)
-        new = torch.tanh(new_i + reset * new_h)
-        return new + update * (hidden - new)
+        out = (hidden, context, features, network.time.parts(context), gaps)
+        return out if added is None else (*out, added.keys, added.values)
 
 
 class PitchGraph(nn.Module):
@@ -115,16 +64,18 @@ class PitchGraph(nn.Module):
 
 
 class TouchGraph(nn.Module):
-    """code [B, head], pitch [B] -> velocity logits [B, 16], duration logits [B, 16, 97], one row a velocity."""
+    """code [B, head], pitch [B], recent [B, RECENT] -> velocity logits [B, 16], and three more, a row a velocity.
+
+    Those are of duration, of the velocity within its level and of the onset within its tick [B, 16, classes].
+    """
 
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
-        self.head = network.touch
-        self.register_buffer("every_velocity", torch.arange(VELOCITY_LEVELS)[None, :])
+        self.head = FoldedTouchHead(network.touch)
 
-    def forward(self, code: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
-        """Tell velocity and duration, given the pitch."""
-        return cast(tuple[Tensor, Tensor], self.head(code, pitch, cast(Tensor, self.every_velocity)))
+    def forward(self, code: Tensor, pitch: Tensor, recent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Tell velocity, duration and what is finer, given the pitch."""
+        return cast(tuple[Tensor, Tensor, Tensor, Tensor], self.head(code, pitch, recent))
 
 
 def draw(logits: Tensor, uniform: Tensor, sharpness: Tensor, top_p: Tensor) -> Tensor:
@@ -148,30 +99,38 @@ def draw(logits: Tensor, uniform: Tensor, sharpness: Tensor, top_p: Tensor) -> T
 
 
 class ReplyGraph(nn.Module):
-    """`StepGraph`, and the pitch and velocity level [B, 2] of a note at a known part, place and duration."""
+    """`StepGraph`, and the pitch, velocity level and velocity within it [B, 3] of a note at a known place."""
 
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
         self.step = StepGraph(network)
-        self.pitch, self.touch = FoldedPitchHead(network.pitch), network.touch
+        self.pitch, self.touch = FoldedPitchHead(network.pitch), FoldedTouchHead(network.touch)
 
     def forward(
-        self, event: Tensor, roll: Tensor, hidden: Tensor, place: Tensor, pitch_bias: Tensor,
-        velocity_bias: Tensor, uniforms: Tensor, sharpness: Tensor, top_p: Tensor,
+        self, event: Tensor, roll: Tensor, controls: Tensor, hidden: Tensor, place: Tensor, known: Tensor,
+        ended_keys: Tensor, pitch_bias: Tensor, velocity_bias: Tensor, uniforms: Tensor, sharpness: Tensor,
+        top_p: Tensor, phase: Tensor | None = None, keys: Tensor | None = None, values: Tensor | None = None,
     ) -> tuple[Tensor, ...]:  # fmt: skip
-        """Take one note in, and draw one at ``place`` (part, gap, tick in beat, beat in bar)."""
-        hidden_out, context, features, parts, gaps = self.step(event, roll, hidden)
+        """Take one note in, and draw one at ``place`` (part, gap, tick in beat, beat in bar).
+
+        ``known`` [B, 2] is the part's `Recent.ended` and `Recent.level` after the note, ``ended_keys`` [B, 128]
+        `Recent.keys_of` the part.
+        """
+        taken_in = self.step(event, roll, controls, hidden, phase, keys, values)
+        _, context, features, _, _ = taken_in[:5]
         pitches, code = self.pitch(context, features, place)
         pitch = draw(pitches + pitch_bias, uniforms[:, :1], sharpness, top_p)
-        touch = functional.relu(self.touch.code(code) + self.touch.pitch(pitch))
-        levels = self.touch.velocity_logits(touch)
-        level = draw(levels + velocity_bias, uniforms[:, 1:], sharpness, top_p)
+        ended_key = ended_keys.gather(1, pitch[:, None])
+        touch = self.touch.touch(code, pitch, torch.cat([known[:, :1], ended_key, known[:, 1:]], dim=1))
+        head = self.touch.head
+        levels = head.velocity_logits(touch)
+        level = draw(levels + velocity_bias, uniforms[:, 1:2], sharpness, top_p)
+        fine = draw(head.fine_logits(functional.relu(touch + head.velocity(level))), uniforms[:, 2:], sharpness, top_p)
         log_probs = [
             torch.log_softmax(logits, 1).gather(1, choice[:, None])
             for logits, choice in ((pitches, pitch), (levels, level))
         ]
-        choices = torch.stack([pitch, level], dim=1)
-        return hidden_out, context, features, parts, gaps, choices, torch.cat(log_probs, dim=1)
+        return (*taken_in, torch.stack([pitch, level, fine], dim=1), torch.cat(log_probs, dim=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,22 +141,36 @@ class GraphSpec:
     module: nn.Module
     inputs: dict[str, Tensor]  # example inputs with a batch of 2
     outputs: tuple[str, ...]
+    growing: tuple[str, ...] = ()  # inputs whose second axis is dynamic, too
+
+
+#: Notes recalled in the examples.
+_RECALLED_NOTES = 5
 
 
 def graphs(network: AntiphonNetwork) -> tuple[GraphSpec, ...]:
     """Give the graphs with example inputs of batch 2."""
     config = network.config
+    ended = [[0, 5, 96, 1, 12, 24], [96, 1, 2, 3, 4, 5]]
     step = {
-        "event": torch.tensor([[0, 0, 60, 8, 0, 0], [5, 96, 127, 15, 24, 8]]),
+        "event": torch.tensor([[0, 0, 60, 8, 0, 0, 0, 7, *ended[0]], [5, 96, 127, 15, 24, 8, 8, 0, *ended[1]]]),
         "roll": torch.rand(2, ROLL_CHANNELS, PITCHES),
-        "hidden": torch.randn(2, config.layers, config.hidden) * 0.3,
+        "controls": torch.tensor([[0] * len(CONTROLS), [control.classes - 1 for control in CONTROLS]]),
+        "hidden": torch.randn(2, sum(network.backbone.states)) * 0.3,
     }
+    assert step["event"].shape[1] == EVENT
+    state_out: tuple[str, ...] = ("hidden_out", "context", "features", "part_logits", "gap_logits")
+    memory, growing = {}, ()
+    if network.backbone.recalls:
+        memory = {
+            "phase": torch.tensor([[24, 0], [CYCLE - 1, CYCLE - 7]]),
+            "keys": torch.randn(2, _RECALLED_NOTES, RECALLED),
+            "values": torch.randn(2, _RECALLED_NOTES, RECALLED),
+        }
+        growing, state_out = ("keys", "values"), (*state_out, "key", "value")
     place = torch.tensor([[1, 12, 0, 2], [3, 96, 24, 8]])
     return (
-        GraphSpec(
-            "step", StepGraph(network), step,
-            ("hidden_out", "context", "features", "part_logits", "gap_logits"),
-        ),
+        GraphSpec("step", StepGraph(network), {**step, **memory}, state_out, growing),
         GraphSpec(
             "pitch", PitchGraph(network),
             {
@@ -209,19 +182,25 @@ def graphs(network: AntiphonNetwork) -> tuple[GraphSpec, ...]:
         ),
         GraphSpec(
             "touch", TouchGraph(network),
-            {"code": torch.rand(2, config.head), "pitch": torch.tensor([60, 127])},
-            ("velocity_logits", "duration_logits"),
+            {
+                "code": torch.rand(2, config.head), "pitch": torch.tensor([60, 127]),
+                "recent": torch.tensor([[0, 96, 16], [5, 12, 8]]),
+            },
+            ("velocity_logits", "duration_logits", "fine_logits", "shift_logits"),
         ),
         GraphSpec(
             "reply", ReplyGraph(network),
             {
                 **step, "place": place,
+                "known": torch.tensor([[12, 16], [0, 9]]),
+                "ended_keys": torch.randint(0, 97, (2, PITCHES)),
                 "pitch_bias": torch.zeros(2, PITCHES),
                 "velocity_bias": torch.zeros(2, VELOCITY_LEVELS),
-                "uniforms": torch.tensor([[0.2, 0.5], [0.9, 0.1]]),
+                "uniforms": torch.tensor([[0.2, 0.5, 0.1], [0.9, 0.1, 0.6]]),
                 "sharpness": torch.tensor([[1.0], [1.25]]),
                 "top_p": torch.tensor([[1.0], [0.9]]),
+                **memory,
             },
-            ("hidden_out", "context", "features", "part_logits", "gap_logits", "choices", "log_probs"),
+            (*state_out, "choices", "log_probs"), growing,
         ),
     )  # fmt: skip

@@ -134,7 +134,7 @@ def draw_rolls(rolls: Mapping[str, NoteTable], path: Path) -> Path:
         pen.text((10, top - 18), name, fill=_INK, font=font)
         for beat in range(beats + 1):
             pen.line((10 + beat * _BEAT_PX, top, 10 + beat * _BEAT_PX, bottom), fill=_GRID)
-        for onset, duration, pitch, _, part, _ in notes.tolist():
+        for onset, duration, pitch, _, part in notes[:, : Column.BAR_POSITION].tolist():
             y = bottom - (min(max(pitch - _LOWEST_KEY, 0), _ROLL_KEYS - 1) + 1) * _KEY_PX
             x = 10 + onset * _BEAT_PX / 24
             # a drum has no length: it is drawn as a dot

@@ -50,7 +50,10 @@ def traced(spec: GraphSpec) -> onnx.ModelProto:
         program = torch.onnx.export(
             spec.module.eval(), tuple(spec.inputs.values()), dynamo=True, opset_version=OPSET, verbose=False,
             input_names=list(spec.inputs), output_names=list(spec.outputs),
-            dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in spec.inputs),
+            dynamic_shapes=tuple(
+                dict.fromkeys((0, 1) if name in spec.growing else (0,), torch.export.Dim.DYNAMIC)
+                for name in spec.inputs
+            ),
         )  # fmt: skip
     return program.model_proto  # type: ignore[union-attr]
 

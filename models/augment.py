@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from antiphon.models.notes import COLUMNS, Column, NoteTable, Piece, ordered
+from antiphon.models.controls import ANTIPHON, CONTROLS, PERFORMER, PLAYERS, cast, measured
+from antiphon.models.notes import COLUMNS, SHIFTS, Column, NoteTable, Piece, ordered
 from antiphon.models.parts import Part
 from numpy.typing import NDArray
 
@@ -20,37 +21,76 @@ class Augment:
     as_piano: float = 0.0
     drop_part: float = 0.0
     velocity: int = 0
+    told: float = 0.0
+    handed_over: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Excerpts side by side, padded by their last note, and what is told of each."""
+
+    notes: NDArray[np.int32]  # [B, T, columns]
+    lengths: NDArray[np.int64]  # [B]
+    controls: NDArray[np.int64]  # [B, 2, controls]: told before and from `turns` on
+    turns: NDArray[np.int64]  # [B]: the note where the parts change hands
 
 
 class Excerpts:
-    """Draws excerpts: pieces by size and weight, places and changes at random."""
+    """Draws excerpts: pieces by size and weight, places and changes at random.
 
-    def __init__(self, pieces: tuple[Piece, ...], weights: dict[str, float], augment: Augment) -> None:
-        self._pieces = [piece.notes for piece in pieces]
+    Args:
+        pieces: of a corpus.
+        weights: of a data set, how often it is drawn beside its size.
+        augment: what is changed, and how often.
+        styles: of a data set, the word of `controls.STYLES` that is told of it.
+    """
+
+    def __init__(
+        self, pieces: tuple[Piece, ...], weights: dict[str, float], augment: Augment,
+        styles: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self._pieces = pieces
         share = np.array([len(p.notes) * weights.get(p.source, 1.0) for p in pieces], np.float64)
         self._cumulative = np.cumsum(share / share.sum())
         self._augment = augment
+        self._styles = styles or {}
 
-    def draw(self, rng: np.random.Generator, batch: int, notes: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Draw ``batch`` excerpts of up to ``notes`` notes: a padded table [batch, notes, 6] and lengths [batch]."""
+    def draw(self, rng: np.random.Generator, batch: int, notes: int) -> Drawn:
+        """Draw ``batch`` excerpts of up to ``notes`` notes."""
         table = np.zeros((batch, notes, COLUMNS), np.int32)
-        lengths = np.zeros(batch, np.int64)
+        lengths, turns = np.zeros(batch, np.int64), np.full(batch, notes, np.int64)
+        controls = np.zeros((batch, 2, len(CONTROLS)), np.int64)
         for row in range(batch):
             chosen = int(np.searchsorted(self._cumulative, rng.random()))
             piece = self._pieces[min(chosen, len(self._pieces) - 1)]
-            start = int(rng.integers(0, max(1, len(piece) - notes // 2)))
+            start = int(rng.integers(0, max(1, len(piece.notes) - notes // 2)))
             # a dropped part thins an excerpt, so more is cut out than is needed
-            excerpt = change(piece[start : start + 2 * notes], self._augment, rng)[:notes]
+            excerpt, factor = change(piece.notes[start : start + 2 * notes], self._augment, rng)
+            excerpt = excerpt[:notes]
             table[row, : len(excerpt)] = excerpt
             table[row, len(excerpt) :] = excerpt[-1]
             lengths[row] = len(excerpt)
-        return table, lengths
+            if rng.random() < self._augment.told:
+                controls[row] = self._tell(excerpt, piece, factor, rng)
+            if rng.random() < self._augment.handed_over:
+                turns[row] = rng.integers(1, notes)
+                hands = controls[row, 1, PLAYERS]
+                controls[row, 1, PLAYERS] = np.where(hands >= PERFORMER, PERFORMER + ANTIPHON - hands, hands)
+        return Drawn(table, lengths, controls, turns)
+
+    def _tell(self, excerpt: NoteTable, piece: Piece, factor: float, rng: np.random.Generator) -> NDArray[np.int64]:
+        told = measured(excerpt, piece.bpm / factor, self._styles.get(piece.source, ""))
+        told *= rng.random(len(told)) < 0.5
+        if rng.random() < 0.5:
+            told[PLAYERS] = cast(excerpt, rng)
+        return told
 
 
-def change(excerpt: NoteTable, augment: Augment, rng: np.random.Generator) -> NoteTable:
-    """Give a changed copy of ``excerpt``, still in order."""
+def change(excerpt: NoteTable, augment: Augment, rng: np.random.Generator) -> tuple[NoteTable, float]:
+    """Give a changed copy of ``excerpt``, still in order, and by what its time was stretched."""
     notes = excerpt.copy()
     notes = _cast(notes, augment, rng)
+    factor = 1.0
     if augment.transpose:
         shift = int(rng.integers(1 - augment.transpose, augment.transpose + 1))
         pitched = notes[:, Column.PART] != Part.DRUMS
@@ -62,13 +102,16 @@ def change(excerpt: NoteTable, augment: Augment, rng: np.random.Generator) -> No
         notes[:, Column.VELOCITY] = np.clip(notes[:, Column.VELOCITY] + louder, 1, 127)
     if rng.random() < augment.free_time:
         factor = float(np.exp(rng.uniform(-augment.stretch, augment.stretch)))
+        played = notes[:, Column.ONSET] + (notes[:, Column.SHIFT] + 0.5) / SHIFTS
         # a performer is never on a grid that is not there: a shift of the grid, and a tick of play
-        onset = notes[:, Column.ONSET] * factor + rng.random() + rng.normal(0.0, 0.5, len(notes))
-        notes[:, Column.ONSET] = np.round(onset - min(0.0, float(onset.min())))
+        onset = played * factor + rng.random() + rng.normal(0.0, 0.5, len(notes))
+        onset -= min(0.0, float(onset.min()))
+        notes[:, Column.ONSET] = tick = np.round(onset)
+        notes[:, Column.SHIFT] = np.clip(np.floor((onset - tick) * SHIFTS), -SHIFTS // 2, SHIFTS // 2 - 1)
         notes[:, Column.DURATION] = np.round(notes[:, Column.DURATION] * factor)
         notes[:, Column.BAR_POSITION] = -1
         notes = notes[np.argsort(notes[:, Column.ONSET], kind="stable")]
-    return notes
+    return notes, factor
 
 
 def _cast(notes: NoteTable, augment: Augment, rng: np.random.Generator) -> NoteTable:

@@ -12,6 +12,7 @@ from antiphon.models.generator import (
     MAX_TICKS,
     PARTS,
     TICKS_PER_BEAT,
+    UNIFORMS,
     UNKNOWN_BEAT_IN_BAR,
     UNKNOWN_TICK_IN_BEAT,
     Constraints,
@@ -19,7 +20,7 @@ from antiphon.models.generator import (
     Generator,
     HeldNote,
 )
-from antiphon.models.notes import COLUMNS, Column, NoteTable
+from antiphon.models.notes import COLUMNS, SHIFTS, Column, NoteTable
 from antiphon.models.parts import Part
 
 Grid = tuple[int, int, int]  # (tick of a downbeat, ticks a beat, beats a bar), as `Generator.sample` takes it
@@ -42,7 +43,8 @@ def _held(row: list[int]) -> HeldNote:
         tick, beat = bar % TICKS_PER_BEAT, min(bar // TICKS_PER_BEAT, MAX_BEATS_IN_BAR - 1)
     onset = row[Column.ONSET]
     end = onset + max(1, row[Column.DURATION])
-    return HeldNote(onset, row[Column.PART], row[Column.PITCH], row[Column.VELOCITY], tick, beat, end)
+    shift = row[Column.SHIFT] + SHIFTS // 2
+    return HeldNote(onset, row[Column.PART], row[Column.PITCH], row[Column.VELOCITY], tick, beat, end, shift)
 
 
 def grid_of(notes: NoteTable) -> Grid | None:
@@ -64,6 +66,7 @@ def _row(tick: int, draw: Draw, grid: Grid | None) -> list[int]:
     row = [0] * COLUMNS
     row[Column.ONSET], row[Column.DURATION], row[Column.PITCH] = tick, max(1, draw.duration), draw.pitch
     row[Column.VELOCITY], row[Column.PART], row[Column.BAR_POSITION] = draw.velocity, draw.part, bar
+    row[Column.SHIFT], row[Column.PROGRAM] = draw.shift, -1
     return row
 
 
@@ -86,7 +89,7 @@ def continued(
     now = int(prompt[-1, Column.ONSET])
     rows: list[list[int]] = []
     for _ in range(notes):
-        draw = generator.sample(state, asked, rng.random(5), grid)
+        draw = generator.sample(state, asked, rng.random(UNIFORMS), grid)
         now += draw.gap
         rows.append(_row(now, draw, grid))
         state = generator.step(state, _held(rows[-1]))
@@ -122,7 +125,7 @@ def accompanied(
     rows: list[list[int]] = []
     at = imagined = 0
     while len(rows) < most:
-        draw = generator.sample(state, Constraints(part_bias=cast, min_gap=earliest - last), rng.random(5), grid)
+        draw = generator.sample(state, Constraints(part_bias=cast, min_gap=earliest - last), rng.random(UNIFORMS), grid)
         onset = max(last + draw.gap, earliest)
         following = coming[at].tick if at < len(coming) else until
         if onset >= following:  # struck together, the performer's note comes first, as in every table
@@ -157,9 +160,10 @@ def accuracy(generator: Generator, excerpt: NoteTable, unscored: int, rng: np.ra
     for at in range(unscored, len(notes)):
         note, grid = notes[at], grid_of(excerpt[:at])
         gap = note.tick - notes[at - 1].tick
-        part = generator.sample(state, Constraints(temperature=0.0), rng.random(5), grid).part
-        timed = generator.sample(state, Constraints(part=note.part, temperature=0.0), rng.random(5), grid)
-        tuned = generator.sample(state, Constraints(part=note.part, gap=gap, temperature=0.0), rng.random(5), grid)
+        part = generator.sample(state, Constraints(temperature=0.0), rng.random(UNIFORMS), grid).part
+        timed = generator.sample(state, Constraints(part=note.part, temperature=0.0), rng.random(UNIFORMS), grid)
+        here = Constraints(part=note.part, gap=gap, temperature=0.0)
+        tuned = generator.sample(state, here, rng.random(UNIFORMS), grid)
         right += (part == note.part, timed.gap == min(gap, MAX_TICKS), tuned.pitch == note.pitch)
         state = generator.step(state, note)
     shares = right / max(1, len(notes) - unscored)

@@ -17,12 +17,12 @@ from antiphon.models.corpus import load_pieces, read_corpus
 from antiphon.models.errors import DataError
 from antiphon.models.generator import Generator
 from antiphon.models.kneser_ney import COUNTED, HIGHEST_ORDER, KneserNey
+from antiphon.models.load import load_generator
 from antiphon.models.music_evaluation import Takes, evaluate_music, show_music
 from antiphon.models.notes import Piece
-from antiphon.models.onnx_generator import OnnxGenerator
-from antiphon.models.scoring import Losses, Score, events_of, generator_nll, labelled, limited, losses_of, score_of
+from antiphon.models.scoring import Losses, Score, labelled, limited, losses_of, score_of
 
-__all__ = ["MUSIC", "Score", "evaluate", "events_of", "generator_nll", "main", "show"]
+__all__ = ["MUSIC", "Score", "evaluate", "main", "show"]
 
 _USUAL = Takes()
 #: Key of the takes' figures in the table; every other key is a data set's name.
@@ -116,7 +116,7 @@ def main(argv: list[str]) -> int:
     plan = None
     if args.music:
         plan = Takes(args.takes, args.window, args.take_notes, args.take_beats, args.copied, args.seed)
-    generators = [OnnxGenerator.load(name) for name in names]
+    generators = [load_generator(name) for name in names]
     if args.run is not None:
         train, valid = load_pieces(args.run / "train.npz"), load_pieces(args.run / "valid.npz")
     else:

@@ -5,64 +5,60 @@ Every tensor is causal: row i is made of notes 0..i and of ends at or before not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from antiphon.models.generator import (
-    MAX_BEATS_IN_BAR,
-    MAX_TICKS,
-    PITCHES,
-    TICKS_PER_BEAT,
-    UNKNOWN_BEAT_IN_BAR,
-    UNKNOWN_TICK_IN_BEAT,
-    VELOCITY_STEP,
-)
+from antiphon.models.controls import CONTROLS
+from antiphon.models.events import events_of
+from antiphon.models.generator import MAX_TICKS, PITCHES
 from antiphon.models.notes import Column
+from antiphon.models.recent import recent_of
 from antiphon.models.roll import AGE_TICKS, DRUMS, FORGET_TICKS, GROUP_OF_PART, GROUPS, RECENCY_TICKS
 from numpy.typing import NDArray
-
-#: Columns of an event batch: what the network takes in of one note.
-PART, GAP, PITCH, VELOCITY, TICK_IN_BEAT, BEAT_IN_BAR = range(6)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Excerpts side by side, padded at the end."""
 
-    events: torch.Tensor  # int64 [B, T, 6]
+    events: torch.Tensor  # int64 [B, T, events.EVENT]
     durations: torch.Tensor  # int64 [B, T], a target only
+    recent: torch.Tensor  # int64 [B, T, RECENT]: what is known of each note before it is struck
+    ticks: torch.Tensor  # int64 [B, T]: onsets
     rolls: torch.Tensor  # float32 [B, T, ROLL_CHANNELS, PITCHES], right after each note's onset
     weights: torch.Tensor  # float32 [B, T]: 1 for a note, 0 for padding
+    controls: torch.Tensor  # int64 [B, 2, controls]: what is told, before and from `turns` on
+    turns: torch.Tensor  # int64 [B]: the note from which on the second row is told
+
+    def to(self, device: str) -> Batch:
+        """Give the batch on another device."""
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
-def batch_of(notes: NDArray[np.int32], lengths: NDArray[np.int64]) -> Batch:
+def batch_of(
+    notes: NDArray[np.int32], lengths: NDArray[np.int64], controls: NDArray[np.int64] | None = None,
+    turns: NDArray[np.int64] | None = None,
+) -> Batch:  # fmt: skip
     """Make a batch of padded note tables.
 
     Args:
-        notes: [B, T, 6], rows after an excerpt's end are ignored.
+        notes: [B, T, columns], rows after an excerpt's end are ignored.
         lengths: [B], notes in each excerpt.
+        controls: [B, 2, controls]; None: nothing is told.
+        turns: [B]; None: the first row holds throughout.
     """
+    ended, recent = recent_of(notes)
+    told = np.zeros((len(notes), 2, len(CONTROLS)), np.int64) if controls is None else controls
+    turned = np.full(len(notes), notes.shape[1], np.int64) if turns is None else turns
     table = torch.from_numpy(notes.astype(np.int64))
-    steps = table.shape[1]
-    weights = (torch.arange(steps)[None, :] < torch.from_numpy(lengths)[:, None]).float()
     onset = table[..., Column.ONSET]
-    gap = torch.zeros_like(onset)
-    gap[:, 1:] = (onset[:, 1:] - onset[:, :-1]).clamp(0, MAX_TICKS)
-    bar = table[..., Column.BAR_POSITION]
-    events = torch.stack(
-        [
-            table[..., Column.PART],
-            gap,
-            table[..., Column.PITCH],
-            (table[..., Column.VELOCITY] // VELOCITY_STEP).clamp(0, 15),
-            torch.where(bar < 0, UNKNOWN_TICK_IN_BEAT, bar % TICKS_PER_BEAT),
-            torch.where(bar < 0, UNKNOWN_BEAT_IN_BAR, (bar // TICKS_PER_BEAT).clamp(0, MAX_BEATS_IN_BAR - 1)),
-        ],
-        dim=-1,
-    )
+    weights = (torch.arange(notes.shape[1])[None, :] < torch.from_numpy(lengths)[:, None]).float()
     durations = table[..., Column.DURATION].clamp(0, MAX_TICKS)
-    return Batch(events, durations, _rolls(table, onset), weights)
+    return Batch(
+        torch.from_numpy(events_of(notes, ended)), durations, torch.from_numpy(recent), onset, _rolls(table, onset),
+        weights, torch.from_numpy(told), torch.from_numpy(turned),
+    )  # fmt: skip
 
 
 def _rolls(table: torch.Tensor, onset: torch.Tensor) -> torch.Tensor:

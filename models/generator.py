@@ -23,6 +23,10 @@ PARTS = 6
 #: Velocities are drawn in 16 levels of 8.
 VELOCITY_LEVELS = 16
 VELOCITY_STEP = 128 // VELOCITY_LEVELS
+#: `HeldNote.shift` where it was not told.
+UNKNOWN_SHIFT = 8
+#: Numbers in [0, 1) that a draw takes: for part, gap, pitch, velocity, duration, velocity within its level, shift.
+UNIFORMS = 7
 #: `tick_in_beat` and `beat_in_bar` where there is no clock.
 UNKNOWN_TICK_IN_BEAT = TICKS_PER_BEAT
 MAX_BEATS_IN_BAR = 8
@@ -44,6 +48,8 @@ class HeldNote:
     tick_in_beat: int = UNKNOWN_TICK_IN_BEAT
     beat_in_bar: int = UNKNOWN_BEAT_IN_BAR
     off_tick: float = math.inf
+    shift: int = UNKNOWN_SHIFT  # 0..7: eighths of a tick, from half a tick early on
+    told: tuple[int, ...] = ()  # what was told when it was struck (`models.controls`); (): nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,10 @@ class Draw:
     part: int
     gap: int  # ticks after the last event
     pitch: int
-    velocity: int  # 1..127, the middle of its level
+    velocity: int  # 1..127
     duration: int  # ticks
     log_prob: float  # nats, of the attributes that were not forced, under the model's own distribution
+    shift: int = 0  # -4..3 eighths of a tick that the onset is off its tick
 
 
 #: A state is opaque to all but its generator: recurrent tensors, and what still sounds. Never mutated.
@@ -117,8 +124,7 @@ class Generator(Protocol):
         Args:
             state: from `step` or `prime`; not changed.
             constraints: what is forced, masked, biased.
-            uniforms: [5] in [0, 1): one for each of part, gap, pitch, velocity, duration. Randomness is an
-                input, so that a take replays.
+            uniforms: [UNIFORMS] in [0, 1), one for each attribute. Randomness is an input, so that a take replays.
             grid: (tick of a downbeat, ticks a beat: always 24, beats a bar), or None without a clock.
 
         Raises:
@@ -135,4 +141,28 @@ class Generator(Protocol):
 
         Raises:
             ValueError: part, gap or duration is not forced.
+        """
+
+    def step_together(self, states: Sequence[State], notes: Sequence[HeldNote]) -> list[State]:
+        """Take a note into each of several states, in as few calls as can be: each as `step` would, exactly."""
+
+    def rollout(
+        self, state: State, constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: tuple[int, int, int] | None = None,
+    ) -> list[tuple[Draw, ...]]:  # fmt: skip
+        """Draw candidate continuations of one state, side by side; who ranks them is not said here.
+
+        Candidate k alone is candidate k among others, exactly.
+
+        Args:
+            state: from `step` or `prime`; not changed.
+            constraints: of every note; the smallest gap ("no earlier than now") counts for the first alone.
+            uniforms: [candidates, notes, UNIFORMS] in [0, 1): every candidate's own, so that a take replays.
+            grid: as `sample`.
+
+        Returns:
+            For each candidate its draws, in order.
+
+        Raises:
+            ValueError: the uniforms have another shape; every choice of an attribute is forbidden.
         """

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime
+from antiphon.models.controls import UNTOLD
 from antiphon.models.errors import ModelError
+from antiphon.models.events import CYCLE, EVENT, event_of
 from antiphon.models.generator import (
     MAX_TICKS,
     PARTS,
@@ -25,8 +28,13 @@ from antiphon.models.generator import (
     HeldNote,
 )
 from antiphon.models.model_files import GRAPHS, ModelFiles, find_model
+from antiphon.models.note_memory import NoteMemory
+from antiphon.models.notes import SHIFTS, NoteTable
+from antiphon.models.onnx_rollout import rolled_out, run_together
+from antiphon.models.onnx_scoring import score_pieces
 from antiphon.models.onnx_session import open_session
 from antiphon.models.parts import Part
+from antiphon.models.recent import Recent
 from antiphon.models.roll import ROLL_CHANNELS, Roll
 from antiphon.models.sampling import draw, log_softmax
 from numpy.typing import NDArray
@@ -50,12 +58,15 @@ _TIMES = np.arange(MAX_TICKS + 1)
 class OnnxState:
     """After a note: recurrent state, what the heads read, and what sounds. Never mutated."""
 
-    hidden: NDArray[np.float32]  # [1, layers, hidden]
+    hidden: NDArray[np.float32]  # [1, state]
     context: NDArray[np.float32]  # [1, hidden]
     features: NDArray[np.float32]  # [1, features, keys]
     part_logits: NDArray[np.float32]  # [PARTS]
     gap_logits: NDArray[np.float32]  # [PARTS, TIME_CLASSES]
     roll: Roll
+    recent: Recent
+    notes: int = 0  # taken in: so many rows of the memory are this state's
+    memory: NoteMemory | None = None
 
 
 class OnnxGenerator:
@@ -80,8 +91,9 @@ class OnnxGenerator:
         #: what runs the graphs in truth, whatever was asked for
         self.provider_got = str(self._step.get_providers()[0])
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
-        self._layers, self._hidden = int(files.config["layers"]), int(files.config["hidden"])
+        self._shapes = {item.name: list(item.shape[1:]) for item in self._step.get_inputs()}
         self._check_shapes()
+        self._recalls = "keys" in self._shapes
         self._empty = self._nothing()
         self._reply_fixed: tuple[Constraints, dict[str, NDArray[np.float32]]] | None = None
 
@@ -91,22 +103,22 @@ class OnnxGenerator:
         return cls(find_model(name), provider)
 
     def _check_shapes(self) -> None:
-        want = {"event": [6], "roll": [ROLL_CHANNELS, 128], "hidden": [self._layers, self._hidden]}
-        got = {item.name: list(item.shape[1:]) for item in self._step.get_inputs()}
-        if got != want:
+        want = {"event": [EVENT], "roll": [ROLL_CHANNELS, PITCHES], "controls": [len(UNTOLD)]}
+        got = {name: self._shapes.get(name) for name in want}
+        if got != want or not isinstance(self._shapes.get("hidden", [""])[0], int):
             raise ModelError(
-                f"model: {self._files.graph('step')} takes {got}, this Antiphon feeds {want}; "
-                "export it again with `antiphon export`"
+                f"model: {self._files.graph('step')} takes {self._shapes}, "
+                f"this Antiphon feeds {want} and a state; {_REMEDY}"
             )
 
     def _nothing(self) -> OnnxState:
         # before any note nothing was ever predicted in training: every part and gap is as likely
-        hidden = np.zeros((1, self._layers, self._hidden), np.float32)
-        keys = next(item.shape for item in self._pitch.get_inputs() if item.name == "features")
+        pitch = {item.name: [int(size) for size in item.shape[1:]] for item in self._pitch.get_inputs()}
         return OnnxState(
-            hidden, np.zeros((1, self._hidden), np.float32),
-            np.zeros((1, int(keys[1]), int(keys[2])), np.float32),
-            np.zeros(PARTS, np.float32), np.zeros((PARTS, MAX_TICKS + 1), np.float32), Roll.empty(),
+            np.zeros((1, self._shapes["hidden"][0]), np.float32), np.zeros((1, *pitch["context"]), np.float32),
+            np.zeros((1, *pitch["features"]), np.float32), np.zeros(PARTS, np.float32),
+            np.zeros((PARTS, MAX_TICKS + 1), np.float32), Roll.empty(), Recent.nothing(), 0,
+            NoteMemory(int(self._shapes["keys"][1])) if self._recalls else None,
         )  # fmt: skip
 
     def initial(self) -> OnnxState:
@@ -119,11 +131,28 @@ class OnnxGenerator:
 
     def step(self, state: OnnxState, note: HeldNote) -> OnnxState:
         """Take one onset in; ``state`` stays valid."""
-        event, roll = _event(state, note), state.roll.advance(note)
-        hidden, context, features, part_logits, gap_logits = self._step.run(
-            None, {"event": event, "roll": roll.image()[None], "hidden": state.hidden}
+        feed, roll, recent = self._taken_in(state, note)
+        return self._after(state, self._step.run(None, feed), roll, recent)
+
+    def _taken_in(self, state: OnnxState, note: HeldNote) -> tuple[dict[str, NDArray[Any]], Roll, Recent]:
+        """Give what the step takes of a note, and what sounds and what ended after it."""
+        before = state.roll.tick
+        roll, recent = state.roll.advance(note), state.recent.advance(note)
+        feed: dict[str, NDArray[Any]] = {
+            "event": event_of(before, note, recent), "roll": roll.image()[None],
+            "controls": np.array([note.told or UNTOLD], np.int64), "hidden": state.hidden,
+        }  # fmt: skip
+        if state.memory is not None:
+            feed["phase"] = np.array([[note.tick % CYCLE, (note.tick if before is None else before) % CYCLE]], np.int64)
+            feed["keys"], feed["values"] = state.memory.rows(state.notes)
+        return feed, roll, recent
+
+    def _after(self, state: OnnxState, out: Sequence[NDArray[np.float32]], roll: Roll, recent: Recent) -> OnnxState:
+        hidden, context, features, part_logits, gap_logits = out[:5]
+        memory = state.memory.then(state.notes, out[5][0], out[6][0]) if state.memory is not None else None
+        return OnnxState(
+            hidden, context, features, part_logits[0], gap_logits[0], roll, recent, state.notes + 1, memory
         )
-        return OnnxState(hidden, context, features, part_logits[0], gap_logits[0], roll)
 
     def reply(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
@@ -133,19 +162,22 @@ class OnnxGenerator:
         part, gap, duration = constraints.part, constraints.gap, constraints.duration
         if part is None or gap is None or duration is None:
             raise ValueError("reply: part, gap and duration must be forced")
-        event, roll = _event(state, note), state.roll.advance(note)
-        place = np.array([[part, min(gap, MAX_TICKS), *place_in_bar(note.tick + gap, grid)]], np.int64)
-        hidden, context, features, part_logits, gap_logits, choices, log_probs = self._reply.run(
+        feed, roll, recent = self._taken_in(state, note)
+        out = self._reply.run(
             None,
             {
-                "event": event, "roll": roll.image()[None], "hidden": state.hidden, "place": place,
-                "uniforms": uniforms[None, 2:4].astype(np.float32), **self._reply_inputs(constraints, part),
+                **feed,
+                "place": np.array([[part, min(gap, MAX_TICKS), *place_in_bar(note.tick + gap, grid)]], np.int64),
+                "known": np.array([[recent.ended[part], recent.level[part]]], np.int64),
+                "ended_keys": recent.keys_of(part)[None],
+                "uniforms": uniforms[None, [2, 3, 5]].astype(np.float32), **self._reply_inputs(constraints, part),
             },
         )  # fmt: skip
-        pitch, level = choices[0].tolist()
-        velocity = level * VELOCITY_STEP + VELOCITY_STEP // 2
-        after = OnnxState(hidden, context, features, part_logits[0], gap_logits[0], roll)
-        return after, Draw(part, gap, pitch, velocity, duration, float(log_probs.sum()))
+        choices, log_probs = out[-2:]
+        pitch, level, fine = choices[0].tolist()
+        velocity = max(1, level * VELOCITY_STEP + fine)
+        drawn = Draw(part, gap, pitch, velocity, duration, float(log_probs.sum()))
+        return self._after(state, out, roll, recent), drawn
 
     def _reply_inputs(self, constraints: Constraints, part: int) -> dict[str, NDArray[np.float32]]:
         """Give what the constraints alone decide; made once for each of them (they are immutable)."""
@@ -160,31 +192,9 @@ class OnnxGenerator:
             })  # fmt: skip
         return self._reply_fixed[1]
 
-    def score_step(
-        self, events: NDArray[np.int64], rolls: NDArray[np.float32], hidden: NDArray[np.float32] | None,
-        following: NDArray[np.int64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:  # fmt: skip
-        """Score what came next, for a batch: for evaluation.
-
-        Args:
-            events: [B, 6] as the network takes them.
-            rolls: [B, channels, 128] after each.
-            hidden: [B, layers, hidden], or None at the beginning.
-            following: [B, 7] the notes that came (columns as `evaluation.events_of` gives).
-
-        Returns:
-            Losses [B, 5] in nats, and the next hidden state.
-        """
-        if hidden is None:
-            hidden = np.zeros((len(events), self._layers, self._hidden), np.float32)
-        hidden_out, context, features, part, gap = self._step.run(
-            None, {"event": events, "roll": rolls, "hidden": hidden}
-        )
-        place = np.ascontiguousarray(following[:, [0, 1, 4, 5]])
-        pitch, code = self._pitch.run(None, {"context": context, "features": features, "place": place})
-        velocity, duration = self._touch.run(None, {"code": code, "pitch": np.ascontiguousarray(following[:, 2])})
-        logits = (part, gap, pitch, velocity, duration)
-        return loss_of(logits, following), hidden_out
+    def score_pieces(self, pieces: list[NoteTable], window: int, hop: int) -> list[NDArray[np.float64]]:
+        """Give each piece's losses [notes - 1, 5], as live play would see it; see `scoring.PieceScorer`."""
+        return score_pieces((self._step, self._pitch, self._touch), pieces, window, hop)
 
     def prime(self, notes: Sequence[HeldNote]) -> OnnxState:
         """Give the state after ``notes``, from nothing."""
@@ -220,7 +230,10 @@ class OnnxGenerator:
         )
         pitch = draw(_pitch_logits(pitch_logits[0], part, constraints), float(uniforms[2]), temperature, top_p)
         log_prob += float(log_softmax(pitch_logits[0])[pitch])
-        velocity_logits, duration_logits = self._touch.run(None, {"code": code, "pitch": np.array([pitch])})
+        recent = np.array([state.recent.of(part, pitch)], np.int64)
+        velocity_logits, duration_logits, fine_logits, shift_logits = self._touch.run(
+            None, {"code": code, "pitch": np.array([pitch]), "recent": recent}
+        )
         logits = velocity_logits[0]
         if constraints.velocity_bias is not None:
             logits = logits + constraints.velocity_bias
@@ -234,30 +247,24 @@ class OnnxGenerator:
             log_prob += float(log_softmax(logits)[duration])
         else:
             duration = constraints.duration
-        velocity = level * VELOCITY_STEP + VELOCITY_STEP // 2
-        return Draw(part, gap, pitch, velocity, duration, log_prob)
+        fine = draw(fine_logits[0, level], float(uniforms[5]), temperature, top_p)
+        shift = draw(shift_logits[0, level], float(uniforms[6]), temperature, top_p) - SHIFTS // 2
+        return Draw(part, gap, pitch, max(1, level * VELOCITY_STEP + fine), duration, log_prob, shift)
 
+    def step_together(self, states: Sequence[OnnxState], notes: Sequence[HeldNote]) -> list[OnnxState]:
+        """Take a note into each of several states; see `Generator.step_together`."""
+        taken = [self._taken_in(state, note) for state, note in zip(states, notes, strict=True)]
+        outs = run_together(self._step, [feed for feed, _, _ in taken])
+        return [
+            self._after(state, out, roll, recent)
+            for state, out, (_, roll, recent) in zip(states, outs, taken, strict=True)
+        ]
 
-def _event(state: OnnxState, note: HeldNote) -> NDArray[np.int64]:
-    """Give the network's form of a note that follows a state: [1, 6]."""
-    before = state.roll.tick
-    gap = 0 if before is None else min(max(note.tick - before, 0), MAX_TICKS)
-    level = note.velocity // VELOCITY_STEP
-    return np.array([[note.part, gap, note.pitch, level, note.tick_in_beat, note.beat_in_bar]], np.int64)
-
-
-def loss_of(logits: tuple[NDArray[np.float32], ...], wanted: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give losses [B, 5] in nats from the heads' logits and the events that came (as `score_step` takes them)."""
-    part, gap, pitch, velocity, duration = logits
-    rows = np.arange(len(wanted))
-    picked = (
-        log_softmax(part)[rows, wanted[:, 0]],
-        log_softmax(gap[rows, wanted[:, 0]])[rows, wanted[:, 1]],
-        log_softmax(pitch)[rows, wanted[:, 2]],
-        log_softmax(velocity)[rows, wanted[:, 3]],
-        log_softmax(duration[rows, wanted[:, 3]])[rows, wanted[:, 6]],
-    )
-    return -np.stack(picked, axis=1)
+    def rollout(
+        self, state: OnnxState, constraints: Constraints, uniforms: NDArray[np.float64], grid: _GRID | None = None
+    ) -> list[tuple[Draw, ...]]:
+        """Draw candidate continuations side by side; see `Generator.rollout`."""
+        return rolled_out(self, state, constraints, uniforms, grid)
 
 
 def place_in_bar(tick: int, grid: _GRID | None) -> tuple[int, int]:

@@ -13,12 +13,14 @@ from antiphon.models.generator import (
     PARTS,
     PITCHES,
     TIME_CLASSES,
+    UNIFORMS,
     VELOCITY_LEVELS,
     VELOCITY_STEP,
     Constraints,
     Draw,
     HeldNote,
 )
+from antiphon.models.onnx_rollout import rolled_out
 from numpy.typing import NDArray
 
 #: Gaps it likes: chords, then sixteenths, eighths, beats, bars.
@@ -90,7 +92,7 @@ class FakeGenerator:
         self, state: FakeState, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: tuple[int, int, int] | None = None,
     ) -> Draw:  # fmt: skip
-        assert uniforms.shape == (5,)
+        assert uniforms.shape == (UNIFORMS,)
         self.samples.append((constraints, grid))
         chosen = constraints
         taste = np.random.Generator(np.random.PCG64(state.digest))
@@ -138,6 +140,15 @@ class FakeGenerator:
         assert constraints.duration is not None
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
+
+    def step_together(self, states: Sequence[FakeState], notes: Sequence[HeldNote]) -> list[FakeState]:
+        return [self.step(state, note) for state, note in zip(states, notes, strict=True)]
+
+    def rollout(
+        self, state: FakeState, constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: tuple[int, int, int] | None = None,
+    ) -> list[tuple[Draw, ...]]:  # fmt: skip
+        return rolled_out(self, state, constraints, uniforms, grid)
 
 
 def _pick(logits: NDArray[np.float64], uniform: float) -> tuple[int, float]:

@@ -11,9 +11,8 @@ from antiphon.models.baselines import CLASSES
 from antiphon.models.corpus import save_pieces
 from antiphon.models.errors import DataError, ModelError
 from antiphon.models.evaluation import MUSIC, evaluate, main, show
-from antiphon.models.notes import NoteTable, Piece
-from antiphon.models.scoring import Losses, generator_nll, labelled, losses_of, score_of
-from numpy.typing import NDArray
+from antiphon.models.notes import COLUMNS, NoteTable, Piece
+from antiphon.models.scoring import Losses, labelled, losses_of, score_of
 
 from tests.fake_generator import FakeGenerator
 from tests.midi_making import midi_bytes, scale
@@ -21,7 +20,7 @@ from tests.midi_making import midi_bytes, scale
 
 def _piece(number: int, notes: int = 60, source: str = "toy") -> Piece:
     rng = np.random.default_rng(number)
-    table = np.zeros((notes, 6), np.int32)
+    table = np.zeros((notes, COLUMNS), np.int32)
     table[:, 0] = np.arange(notes) * 6
     table[:, 1], table[:, 3] = 5, 80
     table[:, 2] = 60 + np.cumsum(rng.integers(-2, 3, notes)) % 12
@@ -30,22 +29,12 @@ def _piece(number: int, notes: int = 60, source: str = "toy") -> Piece:
 
 
 class _Even(FakeGenerator):
-    """Scores a note at a time: every class alike, but that it knows what a rising number in `hidden` says."""
+    """Holds every class as likely."""
 
     name = "even"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[int] = []
-
-    def score_step(
-        self, events: NDArray[np.int64], rolls: NDArray[np.float32], hidden: NDArray[np.float32] | None,
-        following: NDArray[np.int64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:  # fmt: skip
-        steps = np.zeros((len(events), 1), np.float32) if hidden is None else hidden
-        loss = np.tile(np.log(np.array(CLASSES, np.float64)), (len(events), 1))
-        loss[:, 2] = steps[:, 0] + 1  # how many notes it has heard, as nats
-        return loss, steps + 1
+    def score_pieces(self, pieces: list[NoteTable], window: int, hop: int) -> list[Losses]:
+        return [np.tile(np.log(np.array(CLASSES, np.float64)), (len(notes) - 1, 1)) for notes in pieces]
 
 
 class _Whole(FakeGenerator):
@@ -82,16 +71,6 @@ def test_models_of_one_name_are_told_apart() -> None:
     table = evaluate(_Whole(), train, train[:2], 0, 16, 16, [_Even(), _Whole()], orders=0)
     assert list(table["toy"]) == ["uniform", "unigram", "whole", "even", "whole #2"]
     assert list(labelled([FakeGenerator(), FakeGenerator()], ("fake",))) == ["fake #2", "fake #3"]
-
-
-def test_a_note_is_scored_with_between_w_and_w_and_h_notes_before_it() -> None:
-    heard = generator_nll(_Even(), [_piece(0, 100).notes, _piece(1, 7).notes], 20, 10)
-    assert heard[1][:, 2].tolist() == list(range(1, 7))
-    counts = heard[0][:, 2]
-    assert counts[:29].tolist() == list(range(1, 30))
-    assert counts[20:].min() == 20
-    assert counts.max() == 29
-    assert len(counts) == 99
 
 
 def test_the_interval_is_over_pieces() -> None:

@@ -10,10 +10,11 @@ from antiphon.models.continuations import accompanied, accuracy, continued, grid
 from antiphon.models.excerpt_choice import excerpts_of, passages_of
 from antiphon.models.generator import MAX_TICKS, Constraints, Draw, HeldNote
 from antiphon.models.music_evaluation import Takes, evaluate_music
-from antiphon.models.notes import NoteTable, Piece, ordered
+from antiphon.models.notes import COLUMNS, NoteTable, Piece, ordered
 from numpy.typing import NDArray
 
 from tests.fake_generator import FakeGenerator
+from tests.tables import wide
 
 LEAD, CHORDS, BASS, DRUMS = 0, 1, 2, 3
 
@@ -29,7 +30,7 @@ def _band(seed: int, beats: int = 96) -> NoteTable:
         rows += [(tick + half, 6, 42, 70, DRUMS) for half in (0, 12)]
         rows += [(tick, 40, root - 12, 80, BASS)] if beat % 2 == 0 else []
         rows += [(tick, 90, root + 12 + step, 70, CHORDS) for step in (0, 4, 7)] if beat % 4 == 0 else []
-    table = np.array([(*row, row[0] % 96) for row in rows], np.int32)
+    table = wide([(*row, row[0] % 96) for row in rows])
     return ordered(table)
 
 
@@ -128,7 +129,7 @@ def test_a_continuation_is_what_was_added_and_replays() -> None:
     one = continued(FakeGenerator(), prompt, 30, np.random.default_rng(5))
     two = continued(FakeGenerator(), prompt, 30, np.random.default_rng(5))
     np.testing.assert_array_equal(one, two)
-    assert one.shape == (30, 6)
+    assert one.shape == (30, COLUMNS)
     assert one[0, 0] >= prompt[-1, 0]
     assert (np.diff(one[:, 0]) >= 0).all()
     np.testing.assert_array_equal(one[:, 5], one[:, 0] % 96)

@@ -11,8 +11,11 @@ from antiphon.models.notes import Column
 from antiphon.models.roll import Roll
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-Table = np.ndarray[tuple[int, int], np.dtype[np.int32]]
+from tests.tables import wide
+
+Table = NDArray[np.int32]
 Image = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 _NOTE = st.tuples(st.integers(0, 40), st.integers(0, 120), st.integers(30, 90), st.integers(1, 127), st.integers(0, 5))
 _EXCERPT = st.lists(_NOTE, min_size=1, max_size=24)
@@ -21,7 +24,7 @@ _EXCERPT = st.lists(_NOTE, min_size=1, max_size=24)
 def table_of(rows: list[tuple[int, int, int, int, int]]) -> Table:
     onset = np.cumsum([row[0] for row in rows])
     columns = [[int(o), row[1], row[2], row[3], row[4], -1] for o, row in zip(onset, rows, strict=True)]
-    return np.array(columns, np.int32)
+    return wide(columns)
 
 
 def images(table: Table) -> list[Image]:

@@ -12,10 +12,12 @@ import numpy as np
 import onnx
 import pytest
 from antiphon.models.errors import ModelError
-from antiphon.models.generator import MAX_TICKS, Constraints, HeldNote
+from antiphon.models.generator import MAX_TICKS, UNIFORMS, Constraints, HeldNote
 from antiphon.models.model_files import check_model, find_model, shipped_models
 from antiphon.models.onnx_generator import OnnxGenerator, OnnxState, place_in_bar
+from antiphon.models.onnx_session import open_session
 from antiphon.models.parts import Part
+from numpy.typing import NDArray
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +61,52 @@ def replace_end(note: HeldNote, now: int, rng: np.random.Generator) -> HeldNote:
     return replace(note, off_tick=end)
 
 
-def test_a_row_alone_equals_the_row_in_a_batch(generator: OnnxGenerator) -> None:
+@pytest.mark.parametrize("graph", ["step", "reply"])
+def test_a_row_alone_equals_the_row_in_a_batch(graph: str) -> None:
+    """With the 8-bit graphs that ship, states carried over many notes: rollback and best-of-N must agree with live."""
+    session = open_session(find_model("antiphon").graph(graph), remedy="")
     rng = np.random.default_rng(4)
-    size = 5
-    events = np.stack([rng.integers(0, high, size) for high in (6, 97, 128, 16, 25, 9)], axis=1)
-    rolls = rng.random((size, 10, 128), np.float32)
-    hidden = rng.standard_normal((size, 2, generator.initial().hidden.shape[2])).astype(np.float32)
-    following = np.concatenate([events, rng.integers(0, 97, (size, 1))], axis=1)
-    together, hidden_together = generator.score_step(events, rolls, hidden, following)
-    for row in range(size):
-        one = slice(row, row + 1)
-        alone, hidden_alone = generator.score_step(events[one], rolls[one], hidden[one], following[one])
-        np.testing.assert_allclose(together[one], alone, atol=1e-4)
-        np.testing.assert_allclose(hidden_together[one], hidden_alone, atol=1e-5)
+    size, notes = 5, 150
+    takes = {item.name: item.shape for item in session.get_inputs()}
+    names = [item.name for item in session.get_outputs()]
+    fixed = {
+        "place": np.array([[5, 12, 24, 8]] * size), "known": np.array([[12, 8]] * size),
+        "ended_keys": np.zeros((size, 128), np.int64), "pitch_bias": np.zeros((size, 128), np.float32),
+        "velocity_bias": np.zeros((size, 16), np.float32), "sharpness": np.ones((size, 1), np.float32),
+        "top_p": np.ones((size, 1), np.float32),
+    }  # fmt: skip
+    state = {
+        "hidden": np.zeros((size, takes["hidden"][1]), np.float32),
+        **{name: np.zeros((size, 0, takes[name][2]), np.float32) for name in ("keys", "values") if name in takes},
+    }
+    alone = [{name: value[row : row + 1] for name, value in state.items()} for row in range(size)]
+    highest = (6, 97, 128, 16, 25, 9, 9, 8, *[97] * 6)
+    for _ in range(notes):
+        given = {
+            "event": np.stack([rng.integers(0, high, size) for high in highest], axis=1),
+            "roll": rng.random((size, *takes["roll"][1:]), np.float32),
+            "controls": np.zeros((size, takes["controls"][1]), np.int64),
+            "phase": rng.integers(0, 1152, (size, 2)), "uniforms": rng.random((size, 3)).astype(np.float32), **fixed,
+        }  # fmt: skip
+        given = {name: value for name, value in given.items() if name in takes}
+        state, whole = _went_on(session.run(None, given | state), names, state)
+        for row, own in enumerate(alone):
+            one = {name: value[row : row + 1] for name, value in given.items()}
+            alone[row], out = _went_on(session.run(None, one | own), names, own)
+            for name, value in out.items():
+                np.testing.assert_array_equal(whole[name][row], value[0], err_msg=name)
+
+
+def _went_on(
+    out: list[NDArray[np.float32]], names: list[str], before: dict[str, NDArray[np.float32]]
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    """Give the state after a step, and all that came out."""
+    told = dict(zip(names, out, strict=True))
+    after = {"hidden": told["hidden_out"]}
+    for name, row in (("keys", "key"), ("values", "value")):
+        if name in before:
+            after[name] = np.concatenate([before[name], told[row][:, None]], axis=1)
+    return after, told
 
 
 def test_every_attribute_can_be_forced(generator: OnnxGenerator) -> None:
@@ -79,10 +114,12 @@ def test_every_attribute_can_be_forced(generator: OnnxGenerator) -> None:
     only_c = np.full(128, -np.inf, np.float32)
     only_c[60] = 0.0
     soft = np.full(16, -np.inf, np.float32)
-    soft[2] = 0.0
+    soft[2] = 0.0  # 16 to 23
     forced = Constraints(part=Part.BASS, gap=7, pitch_bias=only_c, velocity_bias=soft, duration=9)
-    drawn = generator.sample(state, forced, np.full(5, 0.3))
-    assert (drawn.part, drawn.gap, drawn.pitch, drawn.velocity, drawn.duration) == (Part.BASS, 7, 60, 20, 9)
+    drawn = generator.sample(state, forced, np.full(UNIFORMS, 0.3))
+    assert (drawn.part, drawn.gap, drawn.pitch, drawn.duration) == (Part.BASS, 7, 60, 9)
+    assert 16 <= drawn.velocity < 24
+    assert -4 <= drawn.shift < 4
 
 
 def test_gaps_stay_within_their_bounds(generator: OnnxGenerator) -> None:
@@ -91,7 +128,7 @@ def test_gaps_stay_within_their_bounds(generator: OnnxGenerator) -> None:
     for low, high in ((0, 0), (5, 9), (30, MAX_TICKS), (96, 96)):
         bounds = Constraints(min_gap=low, max_gap=high, min_duration=3, max_duration=8)
         for _ in range(20):
-            drawn = generator.sample(state, bounds, rng.random(5))
+            drawn = generator.sample(state, bounds, rng.random(UNIFORMS))
             assert low <= drawn.gap <= high
             assert 3 <= drawn.duration <= 8
 
@@ -115,7 +152,7 @@ def test_a_part_that_would_have_come_by_now_becomes_less_likely(generator: OnnxG
 
 
 def _first(uniform: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([uniform, 0.5, 0.5, 0.5, 0.5])
+    return np.array([uniform, *[0.5] * (UNIFORMS - 1)])
 
 
 def test_what_was_played_changes_the_distribution(generator: OnnxGenerator) -> None:
@@ -130,7 +167,7 @@ def test_what_was_played_changes_the_distribution(generator: OnnxGenerator) -> N
     seen = []
     for state in states:
         counts = [
-            generator.sample(state, Constraints(part=Part.PIANO, gap=0), np.array([0, 0, u / 200, 0.5, 0.5])).pitch
+            generator.sample(state, Constraints(part=Part.PIANO, gap=0), np.array([0, 0, u / 200, *[0.5] * 4])).pitch
             for u in range(200)
         ]
         seen.append(np.bincount(counts, minlength=128) / 200)

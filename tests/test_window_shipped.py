@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from antiphon.daemon.brain.window import Window
-from antiphon.models.generator import Constraints, HeldNote
+from antiphon.models.generator import UNIFORMS, Constraints, HeldNote
 from antiphon.models.onnx_generator import OnnxGenerator, OnnxState
 
 _TOLERANCE = 1e-4
@@ -36,7 +36,7 @@ def test_the_state_is_that_of_the_window_over_three_hops(size: int, hop: int) ->
         window.insert(note)
         held.append(note)
         if number % 3 == 0:  # as `follow` does: the newest note is taken in by the reply's own graph
-            window.reply(Constraints(part=5, gap=0, duration=24), rng.random(5), None)
+            window.reply(Constraints(part=5, gap=0, duration=24), rng.random(UNIFORMS), None)
         while len(held) > 4:  # ends arrive late, as they do live
             window.end(held.pop(0), tick)
         if number % 17 == 16:

@@ -28,7 +28,7 @@ def write_midi(notes: NoteTable, path: Path, bpm: float = 110.0) -> Path:
         rows = notes[notes[:, Column.PART] == part]
         if len(rows):
             track = symusic.Track(name=part.name.lower(), program=PROGRAM[part], is_drum=part == Part.DRUMS)
-            for onset, duration, pitch, velocity, _, _ in rows.tolist():
+            for onset, duration, pitch, velocity in rows[:, : Column.PART].tolist():
                 track.notes.append(symusic.Note(onset, max(1, duration), pitch, velocity))
             score.tracks.append(track)
     try:

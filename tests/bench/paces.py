@@ -1,4 +1,6 @@
-"""How much people play: where `daemon/brain/busyness.py` has its figures. ``python -m tests.bench.paces RUN/train.npz``.
+"""How much people play: where `daemon/brain/busyness.py` has its figures.
+
+``python -m tests.bench.paces RUN/train.npz``
 
 Per part the notes and onsets a beat over the bars it plays in: quartiles over the pieces, and the median over the
 data sets of each set's median.
