@@ -17,6 +17,14 @@ MODES = ("follow", "answer", "continue", "accompany")
 PARTS = ("lead", "chords", "bass", "drums", "pad", "piano")
 CLOCKS = ("auto", "internal", "midi", "free")
 KEYS = ("off", "auto", "C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+#: What the generator may be told; "any" tells it nothing (a test holds them equal to `models.controls`).
+STYLES = ("any", "pop", "piano", "song", "classical", "drums", "jazz", "game")
+INSTRUMENTS = (
+    "any", "piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensemble", "brass", "reed", "pipe",
+    "synth lead", "synth pad", "synth effects", "ethnic", "percussive", "sound effects",
+)  # fmt: skip
+VALENCES = ("any", "dark", "sombre", "even", "bright", "radiant")
+ENERGIES = ("any", "still", "calm", "even", "lively", "wild")
 SCALES = ("major", "minor", "harmonic", "dorian", "mixolydian", "blues", "pentatonic", "chromatic")
 
 
@@ -180,6 +188,14 @@ class Settings:
     tolerance: float = _parameter(
         60.0, "float", "a note later than this is dropped, never squeezed in", 1.0, 1000.0, "ms"
     )
+    style: str = _parameter("any", "choice", "style that the generator is told (any: as it feels)", choices=STYLES)
+    instrument: str = _parameter(
+        "any", "choice", "instrument that its voice is written for (the sound itself is your synth's)",
+        choices=INSTRUMENTS,
+    )  # fmt: skip
+    valence: str = _parameter("any", "choice", "mood: how bright, by mode and tempo", choices=VALENCES)
+    energy: str = _parameter("any", "choice", "mood: how much is struck, and how hard", choices=ENERGIES)
+    register: int = _parameter(0, "int", "pitch that all that plays lies around (0: as it feels)", 0, 127, "MIDI pitch")
 
     def with_value(self, name: str, value: Any) -> Settings:
         """Give the next snapshot, with one parameter changed.

@@ -142,7 +142,7 @@ class Plan:
                 stage.counts.late_plans += 1  # its time has gone by; never squeezed in
                 stage.forget(own)
                 continue
-            onset_ns = on_grid_ns + round(stage.loosened(held.part))
+            onset_ns = on_grid_ns + round(stage.loosened(held.part) + stage.expression(held))
             if onset_ns < now_ns:
                 onset_ns = max(on_grid_ns, now_ns)
             end_ns = max(stage.time.time_of(held.off_tick), onset_ns + _SHORTEST_NS)
