@@ -22,6 +22,7 @@ COMMANDS = {
     "models": "list the shipped models",
     "corpus": "read folders of MIDI for training, and tell what was dropped and why",
     "train": "train a model (needs antiphon[train])",
+    "learn": "adapt a model to your own music, and tell what that gained (needs antiphon[train])",
     "export": "turn a trained network into a model to play with (needs antiphon[train])",
     "evaluate": "score a model on music that it has not learnt from",
     "papers": "run a paper's experiments, our figures beside its own (needs antiphon[train])",

@@ -62,6 +62,7 @@ class Kind(IntEnum):
     CONTEXT = 46  # after RESTART, a performer's note that it starts from (a: part, b: pitch, c: velocity,
     #               t_ns onset, u_ns end or 0 = held, value: 1 where only a pedal holds it)
     OWN_CONTEXT = 47  # after RESTART, a note of Antiphon's own (id; t_ns onset sent, u_ns end or 0)
+    MODEL = 48  # another model from here on (id: its number among the session's, see `session_models`)
     # ---- written beside the engine's inputs, never read by it -------------------------------------------
     SAMPLED = 60  # a note as the model drew it (a: part, b: pitch, c: velocity, id, t_ns: tick,
     #               u_ns: duration in ticks, value: log-probability in nats)
@@ -82,6 +83,7 @@ class Mark(IntEnum):
     TEMPO = 9  # value: beats a minute from here on
     BRAIN_LOST = 10
     BRAIN_BACK = 11
+    MODEL = 12  # value: number of the model that has taken over
 
 
 class Record(NamedTuple):

@@ -1,7 +1,7 @@
 """The table of what holds for a whole session: ports, parts by channel, model, folders.
 
 Flags, TOML keys and the reference come from it. Unlike a parameter (`settings`), none of these changes while
-Antiphon plays.
+Antiphon plays, but for the model, which has an OSC address of its own.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("channel_parts", "channels", "the parts that you play by input channel; on any other it is `performer`'s",
            "CHANNEL=PART,..."),
     Option("osc", "text", "where OSC listens, or off", "HOST:PORT", default="127.0.0.1:9010"),
-    Option("model", "text", "a shipped model's name, or a model's folder", "NAME|DIR", default="antiphon"),
+    Option("model", "text", "a shipped model's name, or a model's folder; OSC's `model` changes it while it plays",
+           "NAME|DIR", default="antiphon"),
     Option("provider", "choice", "what runs the model", choices=PROVIDERS, default="auto"),
     Option("seed", "seed", "where the randomness starts (drawn when not given; written into the take)", "N"),
     Option("takes", "path", "folder that takes go to", "DIR"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,10 @@ from antiphon.daemon.journal import read_journal
 from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.options import option
 from antiphon.daemon.session import SessionFolder
+from antiphon.daemon.session_models import models_of
 from antiphon.daemon.settings import Settings
 from antiphon.models.generator import Generator
+from antiphon.models.load import load_generator
 from antiphon.models.parts import Part
 
 #: What the log holds of Antiphon's own notes: told for people, never fed back.
@@ -61,23 +63,31 @@ def stripped(log: Iterable[Record]) -> list[Record]:
     ]
 
 
-def regenerate(folder: SessionFolder, generator: Generator) -> Regenerated:
+def regenerate(
+    folder: SessionFolder, generator: Generator, load: Callable[[str], Generator] = load_generator
+) -> Regenerated:
     """Run a session's inputs through a fresh engine.
+
+    Args:
+        folder: the session's.
+        generator: what it started with.
+        load: gives what it changed to while it played, by name or folder.
 
     Raises:
         TakeError: the session has no engine log, or was played with another model.
+        ModelError: one that it changed to does not load.
     """
-    session, model = folder.read_session(), folder.read_model()
-    recorded = str(model.get("sha256", ""))
-    if recorded and recorded != generator.sha256:
-        raise TakeError(
-            f"{folder.path}: played with model {model.get('model')!r} (sha256 {recorded[:12]}…), but "
-            f"{generator.name!r} here is {generator.sha256[:12]}…; give --model with the one that it was played with"
-        )
+    session, models = folder.read_session(), models_of(folder.read_model())
+    _check_same(folder, models[0], generator)
     inputs = stripped(read_journal(folder.path, "engine"))
     if not any(record.kind == Kind.START for record in inputs):
         raise TakeError(f"{folder.path} holds no engine log; only `antiphon replay` without --regenerate is possible")
     engine = engine_of(session, generator)
+    for number in sorted({record.id for record in inputs if record.kind == Kind.MODEL} - {0}):
+        if number >= len(models):
+            raise TakeError(f"{folder.path}: its model.json does not tell which model number {number} was")
+        engine.models[number] = load(str(models[number]["from"]))
+        _check_same(folder, models[number], engine.models[number])
     records: list[Record] = []
     made: dict[int, Note] = {}
     offset_ns: dict[int, int] = {}
@@ -96,19 +106,31 @@ def regenerate(folder: SessionFolder, generator: Generator) -> Regenerated:
     return Regenerated(tuple(records), made, sent, generator.sha256)
 
 
-def engine_of(session: Mapping[str, Any], generator: Generator, settings: Settings | None = None) -> Engine:
+def _check_same(folder: SessionFolder, played: Mapping[str, Any], generator: Generator) -> None:
+    recorded = str(played.get("sha256", ""))
+    if recorded and recorded != generator.sha256:
+        raise TakeError(
+            f"{folder.path}: played with model {played.get('model')!r} (sha256 {recorded[:12]}…), but "
+            f"{generator.name!r} here is {generator.sha256[:12]}…; give --model with the one that it was played with"
+        )
+
+
+def engine_of(
+    session: Mapping[str, Any], generator: Generator, settings: Settings | None = None, model: int = 0
+) -> Engine:
     """Make the engine that a session's session.json asks for: live, offline and to regenerate alike.
 
     Args:
         session: what session.json holds.
         generator: what it plays with.
         settings: other than those that the session started with.
+        model: the generator's number among the session's.
 
     Raises:
         ConfigError: session.json holds what this version does not know.
     """
     settings = settings_of(session) if settings is None else settings
-    return Engine(generator, settings, int(session["seed"]), channel_parts_of(session))
+    return Engine(generator, settings, int(session["seed"]), channel_parts_of(session), model)
 
 
 def channel_parts_of(session: Mapping[str, Any]) -> dict[int, int]:

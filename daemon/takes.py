@@ -17,6 +17,7 @@ from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import read_journal
 from antiphon.daemon.messages import Kind, Mark, Record
 from antiphon.daemon.session import TAKE_FACTS, TAKE_MIDI, SessionFolder, replace_whole, write_json
+from antiphon.daemon.session_models import names_of
 from antiphon.daemon.take_notes import NoteCollector
 from antiphon.daemon.take_tempo import ClockLog, tempo_map
 from antiphon.models.parts import Part
@@ -66,7 +67,7 @@ def take_from_records(
         elif record.kind == Kind.BRAIN_UP and record.id > 1:
             markers.append(Marker(t_s, "brain back"))
         notes.take_in(record)
-    markers += _engine_markers(engine, notes)
+    markers += _engine_markers(engine, notes, names_of(model))
     marks = _tempo_marks(engine, notes, session)
     return Take(
         notes=in_order(notes.finish()),
@@ -141,13 +142,20 @@ def _drawn_parts(engine: list[Record]) -> dict[int, list[tuple[int, str]]]:
     return drawn
 
 
-def _engine_markers(engine: list[Record], notes: NoteCollector) -> list[Marker]:
+def _engine_markers(engine: list[Record], notes: NoteCollector, models: Mapping[int, str]) -> list[Marker]:
     """Give the engine's marks; of the brain's own losses the player knows better, tempo has its map."""
-    return [
-        Marker(notes.seconds(record.t_ns), _MARK_TEXT[Mark(record.a)])
-        for record in engine
-        if record.kind == Kind.MARK and record.a in _MARK_TEXT
-    ]
+    markers = []
+    for record in engine:
+        if record.kind != Kind.MARK:
+            continue
+        if record.a == Mark.MODEL:
+            text = f"model {models.get(round(record.value), '')}".rstrip()
+        elif record.a in _MARK_TEXT:
+            text = _MARK_TEXT[Mark(record.a)]
+        else:
+            continue
+        markers.append(Marker(notes.seconds(record.t_ns), text))
+    return markers
 
 
 def _tempo_marks(

@@ -27,7 +27,7 @@ class _Graph:
     """A graph being written: names are made up as it grows.
 
     Args:
-        eight_bits: products with a state are of 8-bit whole numbers.
+        eight_bits: products with a state are of 8-bit whole numbers, and tables of 8-bit rows.
     """
 
     def __init__(self, eight_bits: bool = False) -> None:
@@ -71,6 +71,18 @@ class _Graph:
         made: str = self.add("Add", [scaled, self.constant(bias)])
         return made
 
+    def looked_up(self, table: Array, index: str) -> str:
+        """Rows of a ``table`` [V, out] at ``index`` [B]; in 8 bits with a scale a row, where asked."""
+        if not self.eight_bits:
+            found: str = self.add("Gather", [self.constant(table), index])
+            return found
+        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True), _TINY) / _MOST  # [V, 1]
+        rows = self.add("Gather", [self.constant(np.round(table / scales).astype(np.int8)), index])
+        rows = self.add("Cast", [rows], to=TensorProto.FLOAT)
+        scale = self.add("Gather", [self.constant(scales.astype(np.float32)), index])
+        scaled: str = self.add("Mul", [rows, scale])
+        return scaled
+
     def model(self, name: str, inputs: list[Any], outputs: list[Any]) -> onnx.ModelProto:
         graph = helper.make_graph(self.nodes, name, inputs, outputs, self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR)
@@ -100,7 +112,7 @@ def _floats(name: str, *shape: int | str) -> Any:
 
 
 def _head(graph: _Graph, weights: dict[str, Array], hidden: str) -> None:
-    dense = graph.product(hidden, weights["dense.weight"], weights["dense.bias"])
+    dense = graph.state_product(hidden, weights["dense.weight"], weights["dense.bias"])
     graph.product(dense, weights["out.weight"], weights["out.bias"], names=["logits"])
 
 
@@ -111,7 +123,8 @@ def step_graph(network: ElementNetwork, eight_bits: bool = False) -> onnx.ModelP
 
     Args:
         network: in torch.
-        eight_bits: weights of the recurrence in 8 bits with a scale a row, states in 8 bits as they are multiplied.
+        eight_bits: all but the last layer's weights in 8 bits with a scale a row, states in 8 bits as they are
+            multiplied.
     """
     config, weights, graph = network.config, _weights(network), _Graph(eight_bits)
     codes = network.codes().detach().cpu().numpy().astype(np.float32)  # [V, E]
@@ -150,7 +163,7 @@ def _lstm_cell(
     hidden, cell = before
     size = own.shape[1]
     if codes is not None:  # the first layer's input is one of V: its product is a table
-        looked_up = graph.add("Gather", [graph.constant(codes @ weight.T + bias + own_bias), below])
+        looked_up = graph.looked_up(codes @ weight.T + bias + own_bias, below)
         carried = graph.state_product(hidden, own, np.zeros_like(bias))
         gates = graph.add("Add", [looked_up, carried])
     else:
@@ -172,7 +185,7 @@ def _gru_cell(
     (hidden,) = before
     size = own.shape[1]
     if codes is not None:
-        given = graph.add("Gather", [graph.constant(codes @ weight.T + bias), below])
+        given = graph.looked_up(codes @ weight.T + bias, below)
     else:
         given = graph.state_product(below, weight, bias)
     carried = graph.state_product(hidden, own, own_bias)

@@ -6,7 +6,6 @@ choice, randomness an input; ``critic`` scores whole sequences of any length. Ba
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -17,14 +16,13 @@ import torch
 from antiphon.export.graphs import GraphSpec, draw
 from antiphon.export.neurotune_critic import critic_model
 from antiphon.export.onnx_export import OPSET, parity, traced
+from antiphon.export.quantise import quantised
 from antiphon.models.errors import ModelError
 from antiphon.models.generator import PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS
-from antiphon.models.neurotune.checkpoint import load_trained
 from antiphon.models.neurotune.discriminator import Discriminator
 from antiphon.models.neurotune.layers import IMAGE_CHANNELS, KEYS, one_hots, parameters_of, taken_in
 from antiphon.models.neurotune.network import Generator, GeneratorState
 from antiphon.models.neurotune.player import FORMAT, GRAPHS, KIND
-from antiphon.models.neurotune.recipe import Recipe
 from antiphon.models.neurotune.sequences import SIZES
 from torch import Tensor, nn
 from torch.nn import functional
@@ -145,10 +143,61 @@ def exported(spec: GraphSpec) -> onnx.ModelProto:
     return traced(spec)
 
 
+def graphs_of(
+    generator: Generator, discriminator: Discriminator, eight_bits: bool = False
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Give a model's graphs as files, and the facts of them that ``model.json`` holds.
+
+    Args:
+        generator: trained.
+        discriminator: trained beside it.
+        eight_bits: put the large products in 8 bits, after parity at full precision; ``eight_bits_off_by`` tells what
+            that changes, the draw's choices aside.
+
+    Raises:
+        ModelError: an output at full precision differs from torch's by more than `TOLERANCE`.
+    """
+    files: dict[str, bytes] = {}
+    off: dict[str, dict[str, float]] = {}
+    small_off: dict[str, dict[str, float]] = {}
+    for spec in specs(generator.eval(), discriminator.eval()):
+        model = _bare(exported(spec))
+        off[spec.name] = _rounded(parity(spec, model))
+        for output, worst in off[spec.name].items():
+            if not worst <= TOLERANCE:  # a NaN is no parity either
+                raise ModelError(
+                    f"export: {spec.name}.{output} differs from torch by {worst:g} (at most {TOLERANCE:g})"
+                )
+        if eight_bits:
+            model = quantised(model)
+            small_off[spec.name] = _rounded(parity(spec, model))
+        files[f"{spec.name}.onnx"] = model.SerializeToString()
+    assert tuple(off) == GRAPHS
+    facts = {
+        "kind": KIND, "format": FORMAT, "opset": OPSET, "network": generator.config.as_dict(),
+        "critic": discriminator.config.as_dict(),
+        "parameters": {"generator": parameters_of(generator), "critic": parameters_of(discriminator)},
+        "off_torch_by": off,
+    }  # fmt: skip
+    return files, facts | ({"eight_bits_off_by": small_off} if eight_bits else {})
+
+
+def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Leave out what torch's exporter notes of itself: folders of this machine, a third of the bytes."""
+    for noted in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del noted.metadata_props[:]
+        noted.doc_string = ""
+    return model
+
+
+def _rounded(worst: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 8) for name, value in worst.items()}
+
+
 def export_network(
     generator: Generator, discriminator: Discriminator, out: Path, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write a model's folder; give what its ``model.json`` holds.
+    """Write a model's folder at full precision; give what its ``model.json`` holds.
 
     Args:
         generator: trained.
@@ -157,44 +206,13 @@ def export_network(
         facts: what more ``model.json`` shall tell; ``grid`` (ticks that onsets were quantised to) is needed to play.
 
     Raises:
-        ModelError: an output differs from torch's by more than `TOLERANCE`.
+        ModelError: as `graphs_of`.
     """
+    files, told = graphs_of(generator, discriminator)
     out.mkdir(parents=True, exist_ok=True)
-    files: dict[str, str] = {}
-    off: dict[str, dict[str, float]] = {}
-    for spec in specs(generator.eval(), discriminator.eval()):
-        model = exported(spec)
-        off[spec.name] = parity(spec, model)
-        for output, worst in off[spec.name].items():
-            if not worst <= TOLERANCE:  # a NaN is no parity either
-                raise ModelError(
-                    f"export: {spec.name}.{output} differs from torch by {worst:g} (at most {TOLERANCE:g})"
-                )
-        data = model.SerializeToString()
-        (out / f"{spec.name}.onnx").write_bytes(data)
-        files[f"{spec.name}.onnx"] = hashlib.sha256(data).hexdigest()
-    assert tuple(off) == GRAPHS
-    written = {
-        "kind": KIND, "format": FORMAT, "name": out.name, "opset": OPSET, "network": generator.config.as_dict(),
-        "critic": discriminator.config.as_dict(), "files": files,
-        "parameters": {"generator": parameters_of(generator), "critic": parameters_of(discriminator)},
-        "off_torch_by": {name: {k: round(v, 8) for k, v in worst.items()} for name, worst in off.items()}, **facts,
-    }  # fmt: skip
+    for name, data in files.items():
+        (out / name).write_bytes(data)
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    written = {**told, "name": out.name, "files": hashes, **facts}
     (out / "model.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     return written
-
-
-def main(argv: list[str]) -> int:
-    """Export a checkpoint of ``antiphon papers neurotune``."""
-    parser = argparse.ArgumentParser(prog="antiphon export neurotune", description="A checkpoint to a model folder.")
-    parser.add_argument("checkpoint", type=Path, help="adversarial.pt or likelihood.pt of a run")
-    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
-    parser.add_argument("--recipe", default="neurotune", help="the recipe that it was trained with")
-    args = parser.parse_args(argv)
-    recipe = Recipe.load(args.recipe)
-    facts = {"grid": list(recipe.sequences.grid), "window": recipe.sequences.length}
-    written = export_network(*load_trained(args.checkpoint), args.out, facts)
-    for name, worst in written["off_torch_by"].items():
-        size = (args.out / f"{name}.onnx").stat().st_size
-        print(f"{name}: {size} bytes, off torch by {max(worst.values()):.1e}")
-    return 0

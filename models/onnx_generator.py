@@ -32,20 +32,13 @@ from antiphon.models.note_memory import NoteMemory
 from antiphon.models.notes import SHIFTS, NoteTable
 from antiphon.models.onnx_rollout import rolled_out, run_together
 from antiphon.models.onnx_scoring import score_pieces
-from antiphon.models.onnx_session import open_session
+from antiphon.models.onnx_session import asked_providers, open_session
 from antiphon.models.parts import Part
 from antiphon.models.recent import Recent
 from antiphon.models.roll import ROLL_CHANNELS, Roll
 from antiphon.models.sampling import draw, log_softmax
 from numpy.typing import NDArray
 
-#: What `provider` may ask for, and the execution provider each means.
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-}
 _REMEDY = "export it again with `antiphon export`, or install a newer onnxruntime"
 _GRID = tuple[int, int, int]
 _FORBIDDEN = np.float32(-np.inf)
@@ -74,7 +67,7 @@ class OnnxGenerator:
 
     Args:
         files: from `find_model`.
-        provider: a key of `PROVIDERS`, or ``auto`` (the CPU: for one stream of small steps it is the
+        provider: a key of `onnx_session.PROVIDERS`, or ``auto`` (the CPU: for one stream of small steps it is the
             fastest there is).
 
     Raises:
@@ -85,7 +78,7 @@ class OnnxGenerator:
         self._files = files
         self.name, self.sha256 = files.name, files.sha256
         self.provider_asked = provider
-        asked = _provider(provider)
+        asked = asked_providers(provider)
         sessions = [open_session(files.graph(graph), asked, remedy=_REMEDY) for graph in GRAPHS]
         self._step, self._pitch, self._touch, self._reply = sessions
         #: what runs the graphs in truth, whatever was asked for
@@ -306,18 +299,3 @@ def _pitch_logits(logits: NDArray[np.float32], part: int, constraints: Constrain
         logits = logits + constraints.pitch_bias
     own = constraints.part_pitch_bias.get(part)
     return logits if own is None else logits + own
-
-
-def _provider(name: str) -> list[str]:
-    if name == "auto":
-        return ["CPUExecutionProvider"]
-    if name not in PROVIDERS:
-        raise ModelError(f"provider: {name!r} is not known; give auto, {', '.join(PROVIDERS)}")
-    wanted = PROVIDERS[name]
-    there = onnxruntime.get_available_providers()
-    if wanted not in there:
-        raise ModelError(
-            f"provider: {wanted} is not in this onnxruntime (it has {', '.join(there)}); "
-            "install the gpu extra on a machine with CUDA, or give --provider cpu"
-        )
-    return [wanted, "CPUExecutionProvider"] if wanted != "CPUExecutionProvider" else [wanted]

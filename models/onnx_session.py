@@ -13,9 +13,44 @@ from typing import Any
 import onnxruntime
 from antiphon.models.errors import ModelError
 
+#: What may be asked for, and the execution provider each means.
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
 _ERRORS_ONLY = 3
 #: Characters told of the runtime's own error: it goes on about its sources.
 _MOST_TOLD = 160
+
+
+def asked_providers(name: str) -> list[str]:
+    """Give the execution providers that a name asks for, in order.
+
+    Args:
+        name: a key of `PROVIDERS`, or ``auto`` (the CPU: for one stream of small steps it is the fastest there is).
+
+    Raises:
+        ModelError: an unknown name, or one that this onnxruntime does not have.
+    """
+    if name == "auto":
+        return ["CPUExecutionProvider"]
+    if name not in PROVIDERS:
+        raise ModelError(f"provider: {name!r} is not known; give auto, {', '.join(PROVIDERS)}")
+    wanted = PROVIDERS[name]
+    there = onnxruntime.get_available_providers()
+    if wanted not in there:
+        raise ModelError(
+            f"provider: {wanted} is not in this onnxruntime (it has {', '.join(there)}); "
+            "install the gpu extra on a machine with CUDA, or give --provider cpu"
+        )
+    return [wanted, "CPUExecutionProvider"] if wanted != "CPUExecutionProvider" else [wanted]
+
+
+def runtime_name() -> str:
+    """Give the runtime's name and version."""
+    return f"onnxruntime {onnxruntime.__version__}"
 
 
 def open_session(path: Path, providers: Sequence[str] = ("CPUExecutionProvider",), *, remedy: str) -> Any:

@@ -322,6 +322,13 @@ def test_doctor_tells_a_line_for_each_thing(capsys: pytest.CaptureFixture[str]) 
     assert all(re.match(r"(ok |NO |-  ) \w+ +\S", line) for line in lines)
     assert any(re.match(r"ok  inference +onnxruntime \S+ has .*CPU", line) for line in lines)
     assert any(re.match(r"ok  provider +antiphon loads: asked for auto, got CPU", line) for line in lines)
+    assert any(
+        re.match(r"ok  live +each shipped model plays: antiphon .*, lstm .*, neurotune .* ms a", line) for line in lines
+    )
+    assert any(
+        re.match(r"(ok |-  ) session +(one plays now|status: no Antiphon answers|osc: it is off)", line)
+        for line in lines
+    )
     assert any(re.match(r"(ok  scheduling +real-time|-   scheduling no real-time) sch", line) for line in lines)
 
 

@@ -14,7 +14,7 @@ from antiphon.models.lstm.live import ElementGenerator
 from antiphon.models.lstm.vocabulary import Vocabulary
 from antiphon.models.lstm.word_pitches import word_pitches
 from antiphon.models.parts import Part
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -109,6 +109,7 @@ def test_an_end_that_is_not_known_yet_changes_nothing(generator: ElementGenerato
         assert len(draws) == 1
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_what_is_forced_or_forbidden_is_so(data: st.DataObject) -> None:
     generator = ElementGenerator(Turning(), _VOCABULARY, "turning", "")
@@ -238,3 +239,18 @@ def test_it_plays_in_every_mode(mode: str, generator: ElementGenerator) -> None:
     log = run(Engine(generator, settings, seed=1), inputs, 14.0)
     assert len(of(log, Kind.NOTE)) >= 8
     assert run(Engine(generator, settings, seed=1), inputs, 14.0) == log
+
+
+def test_drums_go_by_their_place_in_the_bar_and_a_bass_lies_low(generator: ElementGenerator) -> None:
+    beat = [
+        HeldNote(24 * place, Part.DRUMS, 38 if place % 2 else 36, 90, off_tick=24 * place + 3) for place in range(16)
+    ]
+    state, grid = generator.prime(beat), (0, 24, 4)
+    for gap, drum in ((24, 36), (48, 38), (72, 36)):  # the last was a snare
+        drawn = generator.sample(state, Constraints(part=Part.DRUMS, gap=gap, temperature=0.0), _HALF, grid)
+        assert drawn.pitch == drum
+    again = generator.sample(state, Constraints(part=Part.DRUMS, gap=0, temperature=0.0), _HALF, grid)
+    assert again.pitch != 38  # it was struck just now
+    lead = generator.prime(_notes((0, 72), (12, 76), (24, 79), part=Part.LEAD))
+    drawn = generator.sample(lead, Constraints(part=Part.BASS, gap=12, temperature=0.0), _HALF)
+    assert 28 <= drawn.pitch <= 52

@@ -116,7 +116,7 @@ def test_eight_bits_are_near_and_smaller(exported: tuple[Any, Path]) -> None:
         wanted, states[0] = full.step(np.array([token]), states[0])
         got, states[1] = small.step(np.array([token]), states[1])
         apart.append(_divergence(wanted[0], got[0]))
-    assert 0.0 < np.mean(apart) < 0.01  # nats
+    assert 0.0 < np.mean(apart) < 0.02  # nats, of weights three times too large: 0.0005 of the network that ships
 
 
 def _divergence(wanted: Any, got: Any) -> float:
@@ -141,8 +141,8 @@ def test_a_folder_plays_live(exported: tuple[Any, Path]) -> None:
     state = generator.prime(notes)
     assert len(generator.sha256) == 64
     assert (generator.provider_asked, generator.provider_got) == ("auto", "CPUExecutionProvider")
-    with pytest.raises(ModelError, match="runs on auto or cpu, got 'cuda'"):
-        ElementGenerator.load(exported[1], "cuda")
+    with pytest.raises(ModelError, match="provider: 'tpu' is not known; give auto, cpu"):
+        ElementGenerator.load(exported[1], "tpu")
     player = OnnxPlayer(check_folder(exported[1]))
     own: Any = player.start(1)
     for note in notes:
@@ -163,13 +163,17 @@ def test_what_is_wrong_with_a_folder_is_told(exported: tuple[Any, Path], tmp_pat
     shutil.copytree(exported[1], folder)
     with pytest.raises(ModelError, match=r"holds no model\.json"):
         check_folder(tmp_path)
-    _resigned(folder, kind="antiphon")
-    with pytest.raises(ModelError, match="is of kind 'antiphon'"):
+    _resigned(folder, kind="neurotune")
+    with pytest.raises(ModelError, match="is of kind 'neurotune', wanted is 'lstm'"):
         check_folder(folder)
     _resigned(folder, kind="lstm", words=3)
     with pytest.raises(ModelError, match="says 3 words"):
         check_folder(folder)
-    _resigned(folder, words=len(_VOCABULARY))
+    facts = json.loads((folder / "model.json").read_text())
+    _resigned(folder, words=len(_VOCABULARY), network=facts["network"] | {"cell": "rnn"})
+    with pytest.raises(ModelError, match=r"network\.cell must be lstm or gru, got 'rnn'"):
+        check_folder(folder)
+    _resigned(folder, network=facts["network"])
     (folder / "step.onnx").write_bytes((folder / "step.onnx").read_bytes()[:-9])
     with pytest.raises(ModelError, match=r"step\.onnx is truncated or changed"):
         check_folder(folder)
@@ -180,9 +184,66 @@ def test_what_is_wrong_with_a_folder_is_told(exported: tuple[Any, Path], tmp_pat
     _resigned(folder)
     with pytest.raises(ModelError, match="needed are token"):
         OnnxPlayer(check_folder(folder))
-    (folder / "window.onnx").unlink()
-    with pytest.raises(ModelError, match=r"window\.onnx is missing"):
+    (folder / "step8.onnx").unlink()
+    with pytest.raises(ModelError, match=r"step8\.onnx is missing"):
         check_folder(folder)
-    (folder / "model.json").write_text("{}")
+    (folder / "model.json").write_text("{")
     with pytest.raises(ModelError, match="not readable"):
         check_folder(folder)
+
+
+def test_live_play_needs_the_eight_bits_alone(exported: tuple[Any, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "live"
+    shutil.copytree(exported[1], folder)
+    whole = check_folder(folder)
+    for file in ("step.onnx", "window.onnx"):
+        (folder / file).unlink()
+    live = check_folder(folder)
+    assert live.sha256 == whole.sha256
+    player = OnnxPlayer(live)
+    assert player.step(np.array([1]), player.start(1))[0].shape == (1, len(_VOCABULARY))
+    with pytest.raises(ModelError, match=r"window\.onnx is missing: a model for live play leaves it out"):
+        player.window(np.ones((1, 4), np.int64))
+    with pytest.raises(ModelError, match=r"step\.onnx is missing"):
+        OnnxPlayer(live, eight_bits=False)
+
+
+def test_what_is_shipped_of_a_run_tells_its_facts(exported: tuple[Any, Path], tmp_path: Path) -> None:
+    from antiphon.export.lstm_ship import ship
+
+    run, cell = tmp_path / "run", str(exported[0].config.cell)
+    shutil.copytree(exported[1], run / cell / "model")
+    with pytest.raises(ModelError, match=r"papers\.json is not readable"):
+        ship(run, tmp_path / "out", "mine")
+    facts = json.loads((run / cell / "model" / "model.json").read_text())
+    facts["trained"] = {"seconds": 60.0, "best_epoch": 2}
+    (run / cell / "model" / "model.json").write_text(json.dumps(facts))
+    row = {
+        "cell": cell,
+        "parameters": 7,
+        "valid": 4.5,
+        "valid_8_bits": 4.75,
+        "accuracy": 0.1,
+        "step_ms": 0.3,
+        "epochs": 3,
+    }
+    music = {"pieces": 2, "elements": 99, "held_out_pieces": 1, "held_out_elements": 9, "words": 61}
+    told = {
+        "command": "antiphon papers lstm /home/someone/mutopia_keyboard own --out runs/x",
+        "cells": [row], "music": music,
+        "ratio": {"headline": 9.5, "onnxruntime": 3.0}, "baselines": {"uniform": 5.0, "unigram": 4.9},
+        "machine": {"threads": 1, "processor": "x86_64"},
+    }  # fmt: skip
+    (run / "papers.json").write_text(json.dumps(told))
+    written = ship(run, tmp_path / "out", "mine", cell)
+    assert set(written["files"]) == {"vocabulary.json", "step8.onnx"}
+    assert written["data"]["mutopia_keyboard"].startswith("Mutopia keyboard pieces")
+    assert "not told" in written["data"]["own"]
+    card = (tmp_path / "out" / "CARD.md").read_text()
+    for said in ("# mine", "DATA/mutopia_keyboard own --out RUN", "4.75", "MIT", "61 notes and chords"):
+        assert said in card
+    assert "someone" not in card
+    assert check_folder(tmp_path / "out").name == "mine"
+    (run / "papers.json").write_text(json.dumps(told | {"cells": []}))
+    with pytest.raises(ModelError, match="does not tell all"):
+        ship(run, tmp_path / "out", "mine", cell)

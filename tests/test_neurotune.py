@@ -26,7 +26,7 @@ from antiphon.models.neurotune.sequences import (
     tick_after,
     why_not,
 )
-from antiphon.models.notes import Column, NoteTable, Piece, ordered
+from antiphon.models.notes import COLUMNS, Column, NoteTable, Piece, ordered
 from antiphon.models.parts import Part
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +41,7 @@ tables = st.lists(note, min_size=1, max_size=40).map(lambda rows: ordered(np.arr
 
 def melody(notes: int = 80, first: int = 60, part: int = Part.PIANO, every: int = 12) -> NoteTable:
     steps = np.array([0, 2, 4, 5, 7, 5, 4, 2])
-    table = np.zeros((notes, 6), np.int32)
+    table = np.zeros((notes, COLUMNS), np.int32)
     table[:, Column.ONSET] = np.arange(notes) * every
     table[:, Column.DURATION] = every
     table[:, Column.PITCH] = first + steps[np.arange(notes) % 8] + (np.arange(notes) // 8) % 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -209,7 +210,7 @@ def test_a_broken_folder_is_told(exported: tuple[Any, Any, Path, dict[str, Any]]
         Player(folder)
     facts = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(facts | {"kind": "lstm"}))
-    with pytest.raises(ModelError, match="'lstm' of format 1"):
+    with pytest.raises(ModelError, match="is of kind 'lstm', wanted is 'neurotune'"):
         Player(folder)
     (folder / "model.json").write_text("{")
     with pytest.raises(ModelError, match="not readable"):
@@ -233,3 +234,36 @@ def test_an_export_that_differs_is_refused(
     monkeypatch.setattr(neurotune_onnx, "exported", lambda spec: other)
     with pytest.raises(ModelError, match=r"step\.\w+ differs from torch"):
         neurotune_onnx.export_network(generator, discriminator, tmp_path / "out", {})
+
+
+def test_a_graph_of_something_else_is_told(exported: tuple[Any, Any, Path, dict[str, Any]], tmp_path: Path) -> None:
+    for graph, other in (("step", "draw"), ("draw", "step"), ("critic", "step")):
+        folder = tmp_path / graph
+        shutil.copytree(exported[2], folder)
+        shutil.copy(folder / f"{other}.onnx", folder / f"{graph}.onnx")
+        facts = json.loads((folder / "model.json").read_text())
+        digest = hashlib.sha256((folder / f"{graph}.onnx").read_bytes()).hexdigest()
+        facts["files"][f"{graph}.onnx"] = digest
+        (folder / "model.json").write_text(json.dumps(facts))
+        with pytest.raises(ModelError, match=rf"{graph}\.onnx takes .*, this Antiphon feeds .*export it again"):
+            Player(folder)
+
+
+def test_eight_bits_are_near_and_hold_nobodys_folders(exported: tuple[Any, Any, Path, dict[str, Any]]) -> None:
+    from antiphon.export.neurotune_onnx import graphs_of
+
+    generator, discriminator, out, _ = exported
+    files, facts = graphs_of(generator, discriminator, eight_bits=True)
+    assert facts["eight_bits_off_by"]["draw"]["log_probs"] < 0.2
+    assert all(__file__.encode() not in data and b"neurotune_onnx.py" not in data for data in files.values())
+    assert len(files["step.onnx"]) < (out / "step.onnx").stat().st_size
+
+
+def test_what_is_no_grid_is_told(exported: tuple[Any, Any, Path, dict[str, Any]], tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(exported[2], folder)
+    facts = json.loads((folder / "model.json").read_text())
+    for grid in ([], [0], ["6"], 6, None):
+        (folder / "model.json").write_text(json.dumps(facts | {"grid": grid}))
+        with pytest.raises(ModelError, match="grid must be ticks of 1 or more"):
+            NeurotuneGenerator.load(folder)

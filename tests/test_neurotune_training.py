@@ -13,7 +13,7 @@ from antiphon.models.corpus import save_pieces
 from antiphon.models.errors import DataError
 from antiphon.models.neurotune.recipe import Recipe
 from antiphon.models.neurotune.sequences import Field, SequenceConfig, Sequences
-from antiphon.models.notes import Column, NoteTable, Piece
+from antiphon.models.notes import COLUMNS, Column, NoteTable, Piece
 
 pytestmark = pytest.mark.train
 
@@ -45,7 +45,7 @@ seed = 3
 
 
 def tune(first: int, notes: int = 100) -> NoteTable:
-    table = np.zeros((notes, 6), np.int32)
+    table = np.zeros((notes, COLUMNS), np.int32)
     table[:, Column.ONSET] = np.arange(notes) * 12
     table[:, Column.DURATION] = 12
     table[:, Column.PITCH] = first + np.array([0, 4, 7, 12])[np.arange(notes) % 4]

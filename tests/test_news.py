@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from antiphon.daemon.brain.model_start import refused_provider
 from antiphon.daemon.brain.news import log_line, warning
-from antiphon.daemon.brain.process import refused_provider
 from antiphon.daemon.messages import Kind, Mark, Record
 
 from tests.engine_rig import change, midi, ns

@@ -15,9 +15,9 @@ from antiphon.models.errors import AntiphonError
 
 
 def _load(model: str, provider: str) -> Any:
-    from antiphon.models.onnx_generator import OnnxGenerator  # noqa: PLC0415  a third of a second
+    from antiphon.models.load import load_generator  # noqa: PLC0415  a third of a second
 
-    return OnnxGenerator.load(model, provider)
+    return load_generator(model, provider)
 
 
 def main(argv: list[str]) -> int:

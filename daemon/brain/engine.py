@@ -63,16 +63,21 @@ class Engine:
         settings: to begin with; `Kind.SET` changes them.
         seed: of everything random.
         channel_parts: input channel (0-15) -> part, for channels that are not simply the performer's.
+        model: the generator's number among the session's.
     """
 
     def __init__(
         self, generator: Generator, settings: Settings, seed: int,
-        channel_parts: Mapping[int, int] | None = None,
+        channel_parts: Mapping[int, int] | None = None, model: int = 0,
     ) -> None:  # fmt: skip
         self.seed = seed
+        #: What `Kind.MODEL` may change to, by number; 0 is what a session starts with.
+        self.models: dict[int, Generator] = {model: generator}
+        self._model = model
         #: When it wants a `Kind.WAKE`; in the past or now: at once. None: not until something happens.
         self.next_wake_ns: int | None = None
         self._stage = Stage(generator, settings, seed, channel_parts or {})
+        self._playing: Generator = generator  # what was told to be playing last
         self._told_bpm = 1.0
         self._pressed = False  # the trigger's controller
         self._begin(0, seed)
@@ -80,13 +85,18 @@ class Engine:
             Kind.WAKE: self._wake, Kind.SET: self._set, Kind.TRIGGER: self._trigger, Kind.SEED: self._reseed,
             Kind.START: self._start, Kind.RESTART: self._restart, Kind.CONTEXT: self._recall,
             Kind.OWN_CONTEXT: self._recall, Kind.PANIC: self._panic, Kind.STOP: self._stop,
-            Kind.PORT: self._port, **dict.fromkeys(_REPORTS, self._report),
+            Kind.PORT: self._port, Kind.MODEL: self._change_model, **dict.fromkeys(_REPORTS, self._report),
         }  # fmt: skip
 
     @property
     def settings(self) -> Settings:
         """The snapshot in use."""
         return self._stage.settings
+
+    @property
+    def generator(self) -> Generator:
+        """What it plays with."""
+        return self._stage.generator
 
     @property
     def counters(self) -> Metrics:
@@ -189,12 +199,15 @@ class Engine:
         stage.time.check(stage.settings, record.t_ns)
         self._clock_moved()
         self._click.wake(record.t_ns)
-        if self._mode.wake(record.t_ns):
-            return
-        if stage.window.pending:
-            stage.window.work(_STEPS_A_WAKE)
-        elif stage.key_due:
-            stage.hear_key()
+        if not self._mode.wake(record.t_ns):
+            if stage.window.pending:
+                stage.window.work(_STEPS_A_WAKE)
+            elif stage.key_due:
+                stage.hear_key()
+        if stage.generator is not self._playing:  # what is not handed over yet is the new one's to draw
+            self._playing = stage.generator
+            stage.mark(Mark.MODEL, self._model)
+            self._mode.changed(record.t_ns)
 
     def _next_wake(self) -> int | None:
         stage = self._stage
@@ -232,6 +245,14 @@ class Engine:
         else:
             self._mode.changed(record.t_ns)
         self._clock_moved()
+
+    def _change_model(self, record: Record) -> None:
+        generator = self.models.get(record.id)
+        if generator is None:
+            self._stage.counts.malformed += 1
+            return
+        self._model = record.id
+        self._stage.change_generator(generator)
 
     def _trigger(self, record: Record) -> None:
         self._mode.trigger(record.t_ns)
@@ -277,9 +298,10 @@ class Engine:
     def _begin(self, t_ns: int, seed: int, internal_beat: float | None = None) -> None:
         stage = self._stage
         stage.reset(t_ns, seed)
+        self._playing = stage.generator
         self._told_bpm = 1.0
         self._pressed = False
-        self._click = Click(stage)
+        self._click: Click = Click(stage)
         if internal_beat is not None:
             stage.time.go_on(stage.settings, t_ns, internal_beat)
         stage.time.select(stage.settings, t_ns)

@@ -12,6 +12,7 @@ from antiphon.daemon.settings import PARAMETERS
 TOLD = frozenset((Kind.PORT, Kind.RESTART, Kind.SET))
 #: A fader says a number a hundred times a second; a switch is worth a line.
 _SWITCHES = ("choice", "parts", "bool")
+NO_MODELS: Mapping[int, str] = {}
 _WORDS = {
     Mark.PHRASE_END: "heard a phrase end",
     Mark.ANSWER: "answers",
@@ -43,13 +44,21 @@ def warning(record: Record, ports: Mapping[str, Any]) -> str:
     )
 
 
-def log_line(record: Record, t0_ns: int) -> str:
-    """Give the plain log's line for a setting or a mark, with the second of the session; empty where there is none."""
+def log_line(record: Record, t0_ns: int, models: Mapping[int, str] = NO_MODELS) -> str:
+    """Give the plain log's line for a setting or a mark, with the second of the session; empty where there is none.
+
+    Args:
+        record: an input of the engine's, or a mark.
+        t0_ns: when the session began.
+        models: names of the session's models, by number.
+    """
     if record.kind == Kind.SET and record.id < len(PARAMETERS) and PARAMETERS[record.id].kind in _SWITCHES:
         entry = PARAMETERS[record.id]
         said = f"{entry.name} {entry.show(entry.decode(record.value))}"
     elif record.kind == Kind.MARK and record.a == Mark.TEMPO:
         said = f"tempo {record.value:.1f} bpm"
+    elif record.kind == Kind.MARK and record.a == Mark.MODEL:
+        said = f"model {models.get(round(record.value), f'number {record.value:g}')}"
     elif record.kind == Kind.MARK and record.a in _WORDS:
         said = _WORDS[Mark(record.a)]
     else:

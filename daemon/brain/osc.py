@@ -89,11 +89,16 @@ class OscControl:
         self._status = status
         self._subscribers = Subscribers()
         self._metrics = OscMetrics()
+        self._check_model: Callable[[Any], str] = str
+        self._load_model: Callable[[str], None] | None = None
+        self._model = ""
+        self._asked_by: Destination | None = None
         self._socket = bind_osc(*address)
         self._do: dict[str, Callable[[tuple[Any, ...], Destination, int], list[Record]]] = {
             "trigger": lambda values, _who, t_ns: _pressed(values, Record(Kind.TRIGGER, t_ns=t_ns)),
             "panic": lambda values, _who, t_ns: _pressed(values, Record(Kind.PANIC, t_ns=t_ns)),
             "reseed": lambda values, _who, t_ns: [Record(Kind.SEED, id=_seed(values), t_ns=t_ns)],
+            "model": self._choose_model,
             "get": self._get,
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -126,6 +131,32 @@ class OscControl:
     def close(self) -> None:
         """Give the port back."""
         self._socket.close()
+
+    def offer_models(self, check: Callable[[Any], str], load: Callable[[str], None], plays: str) -> None:
+        """Let `/antiphon/model` change the model.
+
+        Args:
+            check: gives the name that a value means; raises ConfigError.
+            load: begins to load one by name; `publish_model` or `refuse_model` follows.
+            plays: the name of the one that plays now.
+        """
+        self._check_model, self._load_model, self._model = check, load, plays
+
+    def publish_model(self, name: str, t_ns: int) -> None:
+        """Tell every subscriber, and who asked, which model plays from now on."""
+        self._model = name
+        told = message(PREFIX + "model", name)
+        subscribers = list(self._subscribers.at(t_ns))
+        for who in {*subscribers, *([self._asked_by] if self._asked_by else [])}:
+            self._send(told, who)
+        self._asked_by = None
+
+    def refuse_model(self, error: str, t_ns: int) -> None:
+        """Tell who asked why the model did not change, and everyone which plays on."""
+        self._count("osc_refused")
+        if self._asked_by is not None:
+            self._send(message(PREFIX + "error", error), self._asked_by)
+        self.publish_model(self._model, t_ns)
 
     def receive(self, t_ns: int) -> list[Record]:
         """Read what has come in and give it as the engine's inputs, all at ``t_ns``.
@@ -198,7 +229,22 @@ class OscControl:
         self._wanted = replace(self._wanted, **{entry.name: checked})
         return [Record(Kind.SET, id=entry.index, t_ns=t_ns, value=entry.encode(checked))]
 
-    def _get(self, values: tuple[Any, ...], who: Destination, _t_ns: int) -> list[Record]:
+    def _choose_model(self, values: tuple[Any, ...], who: Destination, _t_ns: int) -> list[Record]:
+        if not values:
+            self._send(message(PREFIX + "model", self._model), who)
+            return []
+        if len(values) > 1:
+            raise ConfigError(f"model: {len(values)} values are not allowed; give one name")
+        name = self._check_model(values[0])
+        if self._load_model is None:
+            raise ConfigError(f"model: {name!r} cannot be loaded here; give --model {name} at the start")
+        self._asked_by = who
+        self._load_model(name)
+        return []
+
+    def _get(self, values: tuple[Any, ...], who: Destination, t_ns: int) -> list[Record]:
+        if values == ("model",):
+            return self._choose_model((), who, t_ns)
         if values:
             self._send(_tell(parameter(str(values[0])).name, self._wanted), who)
         else:
@@ -224,7 +270,8 @@ class OscControl:
         return []
 
     def _everything(self) -> list[bytes]:
-        return [_tell(entry.name, self._wanted) for entry in PARAMETERS]
+        model = [message(PREFIX + "model", self._model)] if self._model else []
+        return [_tell(entry.name, self._wanted) for entry in PARAMETERS] + model
 
     def _send(self, data: bytes, who: Destination) -> None:
         try:

@@ -32,6 +32,8 @@ ACTIONS = (
     Address("trigger", "", "answer, take over, or yield now (a 0, as from a button let go, does nothing)"),
     Address("panic", "", "silence at once, on every channel (a 0 does nothing)"),
     Address("reseed", "[seed]", "a fresh random stream: from this seed (0 to 4294967295), or a new one"),
+    Address("model", "[name]", "play on with another model: one that ships, or the one that the session began with "
+            "(or its place among them, from 0); without a name, tell the sender which plays"),
     Address("get", "[name]", "tell the sender one parameter, or without a name all of them"),
     Address("subscribe", "[port]", "tell the sender all parameters now, and each that changes from then on; "
             "say it again every few minutes"),
@@ -42,6 +44,7 @@ ACTIONS = (
 #: What Antiphon says.
 REPLIES = (
     Address("<parameter>", "value", "a parameter as it is now, to subscribers when it changes, and to who asks"),
+    Address("model", "name", "the model that plays, to subscribers when it changes, and to who asks"),
     Address("metrics/<counter>", "value", "a counter, when `/antiphon/status` asks"),
     Address("error", "text", "to the sender: what was not allowed, and what is"),
 )

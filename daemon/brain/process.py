@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from antiphon.daemon.brain.engine import Engine
+from antiphon.daemon.brain.model_choice import ModelChoice
+from antiphon.daemon.brain.model_start import Load, model_facts, refused_provider, rehearsal, start_model, warm_up
 from antiphon.daemon.brain.news import TOLD, log_line, warning
 from antiphon.daemon.brain.osc import OscControl, open_osc
 from antiphon.daemon.brain.recovery import resume_records
@@ -29,8 +30,10 @@ from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import SegmentWriter, preallocate, segment_paths
 from antiphon.daemon.messages import Kind, Record, RecordStream
 from antiphon.daemon.session import SessionFolder
+from antiphon.daemon.session_models import SessionModels
 from antiphon.daemon.settings import Settings
-from antiphon.models.generator import Constraints, Generator, HeldNote
+from antiphon.models.errors import AntiphonError
+from antiphon.models.model_files import shipped_models
 
 #: What goes to the player; the rest of what the engine gives is for the log.
 ORDERS = frozenset((Kind.NOTE, Kind.END, Kind.CANCEL, Kind.PANIC, Kind.SEND, Kind.THRU, Kind.OFFSET))
@@ -66,10 +69,11 @@ class Brain:
 
     def __init__(
         self, player: socket.socket, folder: SessionFolder, engine: Engine, osc: OscControl | None, screen: Screen,
-        facts: Mapping[str, Any], warm: Callable[[], None], session: Mapping[str, Any],
+        models: SessionModels, choice: ModelChoice, number: int, session: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self._player, self._folder, self._engine, self._osc, self._screen = player, folder, engine, osc, screen
-        self._facts = facts
+        self._models, self._choice, self._number = models, choice, number
+        self._models_refused = 0
         self._ports: Mapping[str, Any] = session.get("ports", {})
         self._t0_ns = int(session.get("t0_ns", 0))
         self._log = SegmentWriter(folder.path, "engine")
@@ -78,7 +82,7 @@ class Brain:
         self._busy_ns = 0
         self._load = 0.0
         self._settings: Settings | None = None
-        self._warm = warm
+        self._warm = rehearsal(engine.generator)
         self._warm_until_ns = 0
 
     def run(self, opening: Iterable[Record]) -> None:
@@ -88,7 +92,7 @@ class Brain:
         self._tidy_up()
         self._player.sendall(Record(Kind.READY, t_ns=time.perf_counter_ns()).pack())
         next_tidy = time.perf_counter_ns() + HOUSEKEEPING_NS
-        sockets: list[Any] = [self._player] if self._osc is None else [self._player, self._osc]
+        sockets: list[Any] = [self._player, self._choice, *([] if self._osc is None else [self._osc])]
         engine, clock = self._engine, time.perf_counter_ns
         while not self._stopping:
             wake = engine.next_wake_ns
@@ -107,6 +111,8 @@ class Brain:
                 for record in self._osc.receive(clock()):
                     self._take(record)
                 self._publish(clock())
+            if self._choice in readable:
+                self._change_model()
             wake = engine.next_wake_ns
             now = clock()
             if wake is not None and now >= wake:
@@ -132,6 +138,33 @@ class Brain:
             self._take(record)
         return True
 
+    def _change_model(self) -> None:
+        """Let what was loaded take over, or say why it does not: then the one that plays goes on."""
+        loaded = self._choice.take()
+        if loaded is None:
+            return
+        now = time.perf_counter_ns()
+        try:
+            if loaded.error:
+                raise AntiphonError(loaded.error)
+            facts = model_facts(loaded.generator, loaded.origin)
+            number = self._models.number(facts)
+        except AntiphonError as error:
+            self._models_refused += 1
+            self._screen.say(f"{error}; playing on with {self._engine.generator.name}", wrong=True)
+            if self._osc is not None:
+                self._osc.refuse_model(str(error), now)
+            return
+        self._engine.models[number], self._number = loaded.generator, number
+        if loaded.rehearse is not None:
+            self._warm = loaded.rehearse
+        self._take(Record(Kind.MODEL, id=number, t_ns=now))
+        self._screen.say(_plays_on(facts))
+        if refused := refused_provider(facts):
+            self._screen.say(refused, wrong=True)
+        if self._osc is not None:
+            self._osc.publish_model(loaded.name, now)
+
     def _take(self, record: Record) -> None:
         # the input first: whatever was played, its cause is in the log, also when this process dies in between
         log = self._log
@@ -152,7 +185,7 @@ class Brain:
     def _tell(self, record: Record) -> None:
         if wrong := warning(record, self._ports):
             self._screen.say(wrong, wrong=True)
-        elif line := log_line(record, self._t0_ns):
+        elif line := log_line(record, self._t0_ns, self._models.names()):
             self._screen.log(line)
 
     def _send(self, orders: bytes) -> bool:
@@ -194,14 +227,17 @@ class Brain:
         """Give what `antiphon status`, OSC and the status line tell."""
         told = dict(self._engine.status(time.perf_counter_ns()))
         told["load"] = round(self._load, 3)
+        facts = self._models.facts(self._number)
         for name in ("model", "provider"):
-            told[name] = str(self._facts.get(name, ""))
+            told[name] = str(facts.get(name, ""))
+        told["models_refused"] = self._models_refused
         return told
 
     def close(self) -> None:
-        """Give back the OSC port and the log."""
+        """Give back the OSC port and the log; wait for a model that is being loaded."""
         if self._osc is not None:
             self._osc.close()
+        self._choice.close()
         self._log.close()
         self._screen.close()
 
@@ -211,7 +247,11 @@ def _begun(path: Path) -> bool:
         return file.read(1) not in (b"", b"\0")
 
 
-def run_brain(player: socket.socket, folder: SessionFolder, load: Callable[[str, str], Any], screen: Screen) -> int:
+def _plays_on(facts: Mapping[str, Any]) -> str:
+    return f"{facts['model']} on {facts['provider']} (asked for {facts['provider_asked']}; {facts['runtime']})"
+
+
+def run_brain(player: socket.socket, folder: SessionFolder, load: Load, screen: Screen) -> int:
     """Run the brain of a session until the player is gone; give the exit status.
 
     Args:
@@ -225,26 +265,25 @@ def run_brain(player: socket.socket, folder: SessionFolder, load: Callable[[str,
     with contextlib.suppress(OSError, AttributeError):  # where that is granted: before whoever only has much to do
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     session = folder.read_session()
-    generator = load(str(session["model"]), str(session.get("provider", "auto")))
-    facts = model_facts(generator)
-    folder.write_model(facts)
-    warm_up(generator)
+    models = SessionModels(folder)
+    generator, number = start_model(folder, models, load, lambda line: screen.say(line, wrong=True))
+    facts = models.facts(number)
     if not segment_paths(folder.path, "engine"):
         preallocate(folder.path, "engine", 0)
-    engine, opening = resume_records(folder, generator)
+    engine, opening = resume_records(folder, generator, number)
+    choice = ModelChoice(str(session["model"]), shipped_models(), lambda origin: _prepared(load, origin, session))
     brain: Brain | None = None
     osc = open_osc(
         str(session.get("osc", "off")), engine.settings, lambda: brain.status() if brain else {},
         report=lambda line: screen.say(line, wrong=True),
     )  # fmt: skip
-    brain = Brain(player, folder, engine, osc, screen, facts, rehearsal(generator), session)
+    if osc is not None:
+        osc.offer_models(choice.check, choice.load, choice.name_of(str(facts["from"])))
+    brain = Brain(player, folder, engine, osc, screen, models, choice, number, session)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLD)
-    screen.say(
-        f"{facts['model']} on {facts['provider']} (asked for {facts['provider_asked']}; {facts['runtime']})"
-        + (f", OSC on {osc.address[0]}:{osc.address[1]}" if osc else "")
-    )
+    screen.say(_plays_on(facts) + (f", OSC on {osc.address[0]}:{osc.address[1]}" if osc else ""))
     if refused := refused_provider(facts):
         screen.say(refused, wrong=True)
     try:
@@ -254,43 +293,7 @@ def run_brain(player: socket.socket, folder: SessionFolder, load: Callable[[str,
     return 0
 
 
-def model_facts(generator: Any) -> dict[str, Any]:
-    """Tell which model runs, on what: for the take."""
-    return {
-        "model": generator.name,
-        "sha256": generator.sha256,
-        "provider_asked": generator.provider_asked,
-        "provider": generator.provider_got,
-        "runtime": generator.runtime,
-    }
-
-
-def refused_provider(facts: Mapping[str, Any]) -> str:
-    """Say that a provider that was asked for did not come; empty where it did."""
-    asked, got = str(facts["provider_asked"]), str(facts["provider"])
-    if asked in ("auto", "cpu") or not got.startswith("CPU"):
-        return ""
-    return (
-        f"provider: {asked} was asked for, but onnxruntime plays on {got}: {asked}'s libraries or its device are "
-        "missing; install them, or give --provider cpu"
-    )
-
-
-def rehearsal(generator: Generator) -> Callable[[], None]:
-    """Give a call that runs the reply's graph and changes nothing."""
-    state = generator.step(generator.initial(), HeldNote(0, 0, 60, 80))
-    note, uniforms = HeldNote(12, 0, 64, 80), np.full(5, 0.5)
-    constraints = Constraints(part=0, gap=0, duration=1)
-
-    def rehearse() -> None:
-        generator.reply(state, note, constraints, uniforms)
-
-    return rehearse
-
-
-def warm_up(generator: Generator) -> None:
-    """Run each graph a few times: the first call of each allocates, and nobody should wait for it."""
-    state = generator.initial()
-    for tick in range(0, 96, 12):
-        state = generator.step(state, HeldNote(tick, 0, 60, 80))
-        generator.sample(state, Constraints(part=0, gap=0), np.full(5, 0.5))
+def _prepared(load: Load, origin: str, session: Mapping[str, Any]) -> tuple[Any, Callable[[], None]]:
+    generator = load(origin, str(session.get("provider", "auto")))
+    warm_up(generator)
+    return generator, rehearsal(generator)

@@ -54,8 +54,22 @@ class _Past:
         return Record(kind, self.part, self.pitch, self.velocity, self.id, self.onset_ns, self.end_ns, key_up)
 
 
-def resume_records(folder: SessionFolder, generator: Generator) -> tuple[Engine, list[Record]]:
+def last_model(folder: SessionFolder) -> int:
+    """Give the number of the model that the session's engine was to play with last; 0 where it never changed."""
+    return _last_model(scan(folder.path, "engine", (Kind.MODEL,)))
+
+
+def _last_model(log: Iterable[Record]) -> int:
+    return next((record.id for record in reversed(list(log)) if record.kind == Kind.MODEL), 0)
+
+
+def resume_records(folder: SessionFolder, generator: Generator, model: int = 0) -> tuple[Engine, list[Record]]:
     """Give an engine for a session's folder, and the records that open its part of the log.
+
+    Args:
+        folder: the session's.
+        generator: what it plays with.
+        model: the generator's number; where the log's last is another, the log is told.
 
     Raises:
         TakeError: session.json is missing or broken.
@@ -66,7 +80,7 @@ def resume_records(folder: SessionFolder, generator: Generator) -> tuple[Engine,
     channel_parts, seed = channel_parts_of(session), int(session["seed"])
     log = scan(folder.path, "engine", _OF_THE_LOG, first_clock_after=(Kind.START, Kind.RESTART))
     if not any(record.kind == Kind.START for record in log):
-        return engine_of(session, generator), [Record(Kind.START, t_ns=time.perf_counter_ns(), id=seed)]
+        return engine_of(session, generator, model=model), [Record(Kind.START, t_ns=time.perf_counter_ns(), id=seed)]
     for record in log:
         if record.kind == Kind.SET:
             settings = settings.with_encoded(record.id, record.value)
@@ -76,16 +90,17 @@ def resume_records(folder: SessionFolder, generator: Generator) -> tuple[Engine,
     now_ns = time.perf_counter_ns()
     beat = internal_beat(log, at_start, now_ns)
     opening = [
+        *([] if model == _last_model(log) else [Record(Kind.MODEL, id=model, t_ns=now_ns)]),
         Record(Kind.RESTART, int(beat is not None), id=(seed + restarts) % 2**32, t_ns=now_ns, u_ns=next_id,
                value=beat or 0.0),
         *clock_context(wire),
         *context_records(wire, log, settings, channel_parts),
         *pedal_context(wire, settings.trigger_cc),
     ]  # fmt: skip
-    return engine_of(session, generator, settings), opening
+    return engine_of(session, generator, settings, model), opening
 
 
-_OF_THE_LOG = (Kind.START, Kind.RESTART, Kind.SET, Kind.SAMPLED)
+_OF_THE_LOG = (Kind.START, Kind.RESTART, Kind.SET, Kind.MODEL, Kind.SAMPLED)
 _OF_THE_WIRE = (Kind.MIDI_IN, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
 _NAMES_A_NOTE = (Kind.SAMPLED, *_OF_THE_WIRE[1:])
 

@@ -18,10 +18,20 @@ from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.metrics import Counts
 from antiphon.daemon.brain.musical_time import MusicalTime
 from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote
+from antiphon.daemon.brain.telling import told_of
 from antiphon.daemon.brain.window import Window
 from antiphon.daemon.messages import ALL_NOTES, Kind, Mark, Record
 from antiphon.daemon.settings import Settings
-from antiphon.models.generator import TICKS_PER_BEAT, Constraints, Draw, Generator, HeldNote
+from antiphon.models.generator import (
+    TICKS_PER_BEAT,
+    UNIFORMS,
+    UNKNOWN_SHIFT,
+    Constraints,
+    Draw,
+    Generator,
+    HeldNote,
+)
+from antiphon.models.notes import SHIFTS
 from antiphon.models.parts import OUTPUT_CHANNEL, Part
 
 #: At tightness 0 a part wanders by about this (standard deviation): a loose player, not a bad one.
@@ -75,8 +85,9 @@ class Stage:
 
     def __init__(self, generator: Generator, settings: Settings, seed: int, channel_parts: Mapping[int, int]) -> None:
         self._channel_parts = dict(channel_parts)
-        self.generator = generator
+        self._wanted = generator
         self.settings = settings
+        self._told = self._tell()
         self.counts = Counts()
         self.out: list[Record] = []
         self.next_id = 1
@@ -87,7 +98,7 @@ class Stage:
         """Begin with nothing heard and nothing sounding; settings, counters and ids go on."""
         self.now_ns = t_ns
         self.time = MusicalTime(t_ns, self.settings)
-        self.window = Window(self.generator, *self._window_sizes())
+        self.window = Window(self._wanted, *self._window_sizes())
         self.palette = Palette(self.settings, None)
         self.performer = Performer(self._channel_parts, self.settings.trigger_cc)
         self.ledger: dict[int, OwnNote] = {}
@@ -100,9 +111,20 @@ class Stage:
         self._loose_rng = np.random.Generator(np.random.PCG64([seed, 1]))
         self._drift: dict[int, float] = {}
 
+    @property
+    def generator(self) -> Generator:
+        """The one that plays."""
+        return self.window.generator
+
+    def change_generator(self, generator: Generator) -> None:
+        """Let another take over, as soon as it has heard the window."""
+        self._wanted = generator
+        self.window.change(generator)
+
     def use(self, settings: Settings) -> None:
         """Take a new snapshot of the settings."""
         self.settings = settings
+        self._told = self._tell()
         self.palette = Palette(settings, self.palette.heard)
         self.performer.trigger_cc = settings.trigger_cc
         self.window.resize(*self._window_sizes())
@@ -126,7 +148,10 @@ class Stage:
     def hear(self, note: PlayedNote, t_ns: int) -> HeldNote:
         """Take a note of the performer's into the window."""
         part = self.performer_part if note.part == UNMAPPED else note.part
-        held = note.held = self.held_note(self.time.tick_at(t_ns), part, note.key[2], note.velocity)
+        tick = self.time.tick_at(t_ns)
+        shift = math.floor((self.time.position(t_ns) - tick + 0.5) * SHIFTS)
+        held = self.held_note(tick, part, note.key[2], note.velocity, shift=min(max(shift, 0), SHIFTS - 1))
+        note.held = held
         self.window.insert(held)
         self.counts.notes_in += 1
         self._since_key += 1
@@ -137,10 +162,12 @@ class Stage:
         if note.held is not None:
             self.window.end(note.held, self.time.tick_at(t_ns))
 
-    def held_note(self, tick: int, part: int, pitch: int, velocity: int, off_tick: float = math.inf) -> HeldNote:
+    def held_note(
+        self, tick: int, part: int, pitch: int, velocity: int, off_tick: float = math.inf, shift: int = UNKNOWN_SHIFT
+    ) -> HeldNote:
         """Make a window's note, placed in beat and bar."""
         tick_in_beat, beat_in_bar = self.time.place(tick)
-        return HeldNote(tick, part, pitch, velocity, tick_in_beat, beat_in_bar, off_tick)
+        return HeldNote(tick, part, pitch, velocity, tick_in_beat, beat_in_bar, off_tick, shift, self._told)
 
     @property
     def key_due(self) -> bool:
@@ -169,7 +196,7 @@ class Stage:
     def sample(self, constraints: Constraints) -> Draw:
         """Draw the event after the window's last."""
         self.counts.samples += 1
-        uniforms = self.rng.random(5)
+        uniforms = self.rng.random(UNIFORMS)
         if None not in (constraints.part, constraints.gap, constraints.duration):
             return self.window.reply(constraints, uniforms, self.time.grid)
         state = self.window.state
@@ -187,7 +214,7 @@ class Stage:
 
     def own_note(self, draw: Draw, tick: int, off_tick: float, imagined: bool = False) -> OwnNote:
         """Make a drawn note, and take it into the window."""
-        held = self.held_note(tick, draw.part, draw.pitch, draw.velocity, off_tick)
+        held = self.held_note(tick, draw.part, draw.pitch, draw.velocity, off_tick, draw.shift + SHIFTS // 2)
         self.window.insert(held)
         return OwnNote(_CHANNELS[draw.part], draw.pitch, draw.velocity, held, draw.duration, draw.log_prob, imagined)
 
@@ -213,13 +240,21 @@ class Stage:
             self._known.popitem(last=False)
 
     def loosened(self, part: int) -> float:
-        """How far off the grid the part's next note is, in nanoseconds."""
+        """How far off the grid the part's next note wanders, in nanoseconds."""
         spread_ns = _LOOSEST_NS * (1.0 - self.settings.tightness)
         if spread_ns <= 0.0:
             return 0.0
         fresh = float(self._loose_rng.standard_normal()) * math.sqrt(1 - _DRIFT**2)
         self._drift[part] = drift = _DRIFT * self._drift.get(part, 0.0) + fresh
         return max(-2.0, min(2.0, drift)) * spread_ns
+
+    def expression(self, held: HeldNote) -> float:
+        """How far off its tick a note was drawn, in nanoseconds: less the tighter to a grid, in full where none is."""
+        if held.shift == UNKNOWN_SHIFT or held.shift == SHIFTS // 2:
+            return 0.0
+        share = 1.0 - self.settings.tightness if self.time.grid is not None else 1.0
+        place = self.time.time_of(held.tick + (held.shift - SHIFTS // 2) / SHIFTS)
+        return share * (place - self.time.time_of(held.tick))
 
     def mark(self, mark: Mark, value: float = 0.0) -> None:
         """Leave a marker in the take, now."""
@@ -308,6 +343,11 @@ class Stage:
         held = self.held_note(tick, known.part, known.pitch, known.velocity, off_tick)
         self.window.insert(held)
         return held
+
+    def _tell(self) -> tuple[int, ...]:
+        settings = self.settings
+        names = settings.parts if settings.mode == "accompany" else (settings.voice,)
+        return told_of(settings, self.performer_parts, (int(Part[name.upper()]) for name in names))
 
     def _window_sizes(self) -> tuple[int, int, int]:
         settings = self.settings

@@ -6,6 +6,9 @@ The notes are the truth; states are a cache of them, one after each note, made w
 The window slides in hops. In the `hop` notes before a hop a second row of states, the shadow, is primed over
 what will be left, a fixed number of notes for each note that comes in; at the hop it takes over and what is
 older is forgotten. So no note pays for priming, and a hop falls on the same note every time.
+
+Another generator comes in the same way: its states over the same notes are made bit by bit while the one before plays
+on, and it takes over when it has heard all of them.
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ class Window:
 
     def __init__(self, generator: Generator, notes: int, hop: int, span_ticks: int) -> None:
         self.notes: list[HeldNote] = []
-        self._generator = generator
+        #: the one that plays
+        self.generator = generator
         self._initial = generator.initial()
+        self._coming: Generator | None = None
+        self._coming_states: list[State] = []  # of the one that comes, after notes[0], ... as far as they are made
         self._size, self._hop, self._span_ticks = notes, hop, span_ticks
         self._states: list[State] = []  # after notes[0], notes[1], ... as far as they are made
         self._shadow: list[State] = []  # after notes[_keep_from], ... primed without what is before
@@ -40,16 +46,20 @@ class Window:
         """The state after every note; makes what is missing."""
         states, notes = self._states, self.notes
         while len(states) < len(notes):
-            states.append(self._generator.step(states[-1] if states else self._initial, notes[len(states)]))
+            states.append(self.generator.step(states[-1] if states else self._initial, notes[len(states)]))
         return states[-1] if states else self._initial
+
+    def change(self, generator: Generator) -> None:
+        """Let another generator take over as soon as it has heard the notes; see `work`."""
+        self._coming, self._coming_states = (None if generator is self.generator else generator), []
 
     def reply(self, constraints: Constraints, uniforms: NDArray[np.float64], grid: tuple[int, int, int] | None) -> Draw:
         """Draw the next note, all but pitch and velocity forced; a fresh newest is taken in by the same call."""
         states, notes = self._states, self.notes
         if len(states) != len(notes) - 1:
-            return self._generator.sample(self.state, constraints, uniforms, grid)
+            return self.generator.sample(self.state, constraints, uniforms, grid)
         before = states[-1] if states else self._initial
-        state, draw = self._generator.reply(before, notes[-1], constraints, uniforms, grid)
+        state, draw = self.generator.reply(before, notes[-1], constraints, uniforms, grid)
         states.append(state)
         return draw
 
@@ -61,7 +71,7 @@ class Window:
     @property
     def pending(self) -> bool:
         """Whether `work` has anything to do."""
-        return self.behind > 0 or len(self._shadow) < self._shadow_due()
+        return self.behind > 0 or self._coming is not None or len(self._shadow) < self._shadow_due()
 
     @property
     def behind(self) -> int:
@@ -69,16 +79,26 @@ class Window:
         return len(self.notes) - len(self._states)
 
     def work(self, steps: int) -> None:
-        """Make up to ``steps`` states that will be needed: the newest ones, then the shadow's."""
+        """Make up to ``steps`` states that will be needed: the newest ones, the shadow's, then a coming generator's."""
         states, shadow, notes = self._states, self._shadow, self.notes
         while steps > 0 and len(states) < len(notes):
-            states.append(self._generator.step(states[-1] if states else self._initial, notes[len(states)]))
+            states.append(self.generator.step(states[-1] if states else self._initial, notes[len(states)]))
             steps -= 1
         due = self._shadow_due()
         while steps > 0 and len(shadow) < due:
             note = notes[self._keep_from + len(shadow)]
-            shadow.append(self._generator.step(shadow[-1] if shadow else self._initial, note))
+            shadow.append(self.generator.step(shadow[-1] if shadow else self._initial, note))
             steps -= 1
+        if self._coming is not None:
+            self._let_come(self._coming, steps)
+
+    def _let_come(self, generator: Generator, steps: int) -> None:
+        states, notes = self._coming_states, self.notes
+        for note in notes[len(states) : len(states) + steps]:
+            states.append(generator.step(states[-1] if states else generator.initial(), note))
+        if len(states) == len(notes):
+            self.generator, self._initial, self._states = generator, generator.initial(), states
+            self._coming, self._coming_states, self._shadow = None, [], []
 
     def insert(self, note: HeldNote) -> None:
         """Put a note in its place: after every note that is not later. States after it are made anew."""
@@ -127,6 +147,7 @@ class Window:
         if self._keep_from:
             self.notes = self.notes[self._keep_from :]
             self._states = self._shadow
+            self._coming_states = []
         self._look_ahead()
 
     def _look_ahead(self) -> None:
@@ -149,6 +170,6 @@ class Window:
         return max(0, min(count - self._keep_from, a_note * (count - (self._hop_at - self._hop))))
 
     def _invalidate(self, index: int) -> None:
-        del self._states[index:]
+        del self._states[index:], self._coming_states[index:]
         if self._keep_from:
             del self._shadow[max(0, index - self._keep_from) :]

@@ -62,10 +62,10 @@ def _providers() -> str:
 
 def _provider() -> str:
     from antiphon.daemon.config import load  # noqa: PLC0415
-    from antiphon.models.onnx_generator import OnnxGenerator  # noqa: PLC0415  a third of a second
+    from antiphon.models.load import load_generator  # noqa: PLC0415  a third of a second
 
     options = load(None).options
-    generator = OnnxGenerator.load(options["model"], options["provider"])
+    generator = load_generator(options["model"], options["provider"])
     return f"{generator.name} loads: asked for {generator.provider_asked}, got {generator.provider_got}"
 
 
@@ -74,6 +74,24 @@ def _models() -> str:
     if not models:
         raise AntiphonError("none is shipped; make one with `antiphon train` and `antiphon export`")
     return ", ".join(f"{model.name} (whole, {model.sha256[:12]})" for model in models)
+
+
+def _live() -> str:
+    from antiphon.daemon.brain.model_start import reply_ms  # noqa: PLC0415  numpy
+    from antiphon.daemon.config import load  # noqa: PLC0415
+    from antiphon.models.load import load_generator  # noqa: PLC0415  a third of a second
+
+    provider = load(None).options["provider"]
+    told = [f"{name} {reply_ms(load_generator(name, provider)):.2f}" for name in shipped_models()]
+    return f"each shipped model plays: {', '.join(told)} ms a reply"
+
+
+def _session() -> str:
+    from antiphon.daemon.commands.status import ask  # noqa: PLC0415
+    from antiphon.daemon.config import load  # noqa: PLC0415
+
+    counters = ask(load(None).options["osc"])["counters"]
+    return f"one plays now: {counters.get('mode')} with {counters.get('model')} on {counters.get('provider')}"
 
 
 def _program(name: str, remedy: str) -> Callable[[], str]:
@@ -129,6 +147,8 @@ _CHECKS: tuple[tuple[str, Callable[[], str], bool], ...] = (
     ("inference", _providers, True),
     ("models", _models, True),
     ("provider", _provider, True),
+    ("live", _live, False),
+    ("session", _session, False),
     ("takes", _takes, True),
     ("config", _config, True),
     ("scheduling", _scheduling, False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from antiphon.daemon.brain.process import model_facts
+from antiphon.daemon.brain.model_start import model_facts
 from antiphon.daemon.commands.session_end import discard, leave_take
 from antiphon.daemon.commands.session_start import new_session
 from antiphon.daemon.config import Config
@@ -15,7 +15,8 @@ from antiphon.daemon.offline import engine_log, performance_records, run_offline
 from antiphon.daemon.player.config import PlayerConfig
 from antiphon.daemon.replay import engine_of
 from antiphon.daemon.session import SessionFolder
-from antiphon.models.onnx_generator import OnnxGenerator
+from antiphon.daemon.session_models import SessionModels
+from antiphon.models.load import load_generator
 
 _NS_PER_S = 1_000_000_000
 
@@ -31,10 +32,10 @@ def play_fast(config: Config, performer: Path) -> int:
     options = config.options
     # without a DAW there is no MIDI clock, unless the file is to stand for one
     inputs = performance_records(performer, clock=config.settings.clock == "midi")
-    generator = OnnxGenerator.load(options["model"], options["provider"])
+    generator = load_generator(options["model"], options["provider"])
     session = new_session(config, performer, t0_ns=0)
     try:
-        session.write_model(model_facts(generator))
+        SessionModels(session).number(model_facts(generator, session.read_session()["model"]))
         engine = engine_of(session.read_session(), generator)
         end_ns = inputs[-1].t_ns + round(PlayerConfig(session.path).tail_s * _NS_PER_S)
         log = run_offline(engine, inputs, end_ns)

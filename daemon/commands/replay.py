@@ -39,9 +39,9 @@ def _regenerate(args: argparse.Namespace, config: Config) -> int:
         for name in ("model", "provider")
     )
     from antiphon.daemon.replay import regenerate  # noqa: PLC0415
-    from antiphon.models.onnx_generator import OnnxGenerator  # noqa: PLC0415  a third of a second
+    from antiphon.models.load import load_generator  # noqa: PLC0415  a third of a second
 
-    made = regenerate(session, OnnxGenerator.load(model, provider))
+    made = regenerate(session, load_generator(model, provider), lambda name: load_generator(name, provider))
     differing = len(made.differing)
     if differing:
         print(f"{differing} of {len(made.sent)} notes that were played were not made again equal")

@@ -6,5 +6,5 @@ from antiphon.daemon.commands.forward import forward
 
 
 def main(argv: list[str]) -> int:
-    """Train a model."""
-    return forward("train", "antiphon.models.training", argv)
+    """Train a model; its curves are drawn as it goes."""
+    return forward("train", "antiphon.export.training_curves", argv)

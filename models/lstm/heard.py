@@ -30,8 +30,12 @@ Weights = NDArray[np.float64]
 _PRIOR = 4.0
 _EVEN = 0.01
 _MIDDLE_C = 60.0
-#: Kick, snare and hi-hat (General MIDI): what drums play before any was heard.
-_KIT = (36, 38, 42)
+#: General MIDI: what drums play before any was heard.
+_KICK, _SNARE, _HAT = 36, 38, 42
+_KIT = (_KICK, _SNARE, _HAT)
+_PLACE = TICKS_PER_BEAT // 2  # drums are heard by the half beat
+#: Where a bass lies before any was heard.
+_BASS = 40.0
 
 
 def parts(notes: Sequence[HeldNote]) -> Weights:
@@ -61,18 +65,43 @@ def durations(notes: Sequence[HeldNote], part: int) -> Weights:
     return with_even(_beside(known, TIME_CLASSES, round(LENGTH_BEATS * TICKS_PER_BEAT)))
 
 
-def low(notes: Sequence[HeldNote]) -> float:
-    """Give the pitch that was lowest at an onset, on average; middle C where nothing was heard."""
+def low(notes: Sequence[HeldNote], part: int) -> float:
+    """Give the pitch that a part was lowest with at an onset, on average; of all parts, before it was heard.
+
+    A bass lies where basses do before it was heard, and middle C is where nothing was.
+    """
+    own = [note for note in notes if note.part == part]
+    if part == Part.BASS and not own:
+        return _BASS
     lowest: dict[int, int] = {}
-    for note in notes:
+    for note in own or notes:
         if note.part != Part.DRUMS:
             lowest[note.tick] = min(note.pitch, lowest.get(note.tick, note.pitch))
-    return sum(lowest.values()) / len(lowest) if lowest else _MIDDLE_C
+    mean = sum(lowest.values()) / len(lowest) if lowest else _MIDDLE_C
+    return (mean + _BASS) / 2 if part == Part.BASS else mean  # a bass that only went by itself would drift away
 
 
-def drum_pitches(notes: Sequence[HeldNote]) -> Weights:
-    """Give the chance of each drum [PITCHES]."""
-    return with_even(_counted([*(note.pitch for note in notes if note.part == Part.DRUMS), *_KIT], PITCHES))
+def drum_pitches(notes: Sequence[HeldNote], tick: int, grid: tuple[int, int, int] | None) -> Weights:
+    """Give the chance of each drum [PITCHES] at a tick: where in the bar is known, those heard at that place of it.
+
+    Beside them a plain beat: kick and snare in turn, a hi-hat with both and between. What is struck at the tick
+    already is not struck again.
+    """
+    struck = [note for note in notes if note.part == Part.DRUMS]
+    weights = _counted([*(note.pitch for note in struck), *_KIT], PITCHES)
+    if grid is not None:
+        beat, off = divmod(_place(tick, grid), 2)
+        usual = [_HAT] if off else [_SNARE if beat % 2 else _KICK, _HAT]
+        here = [note.pitch for note in struck if _place(note.tick, grid) == 2 * beat + off]
+        weights = _counted([*here, *usual], PITCHES)
+    weights[[note.pitch for note in struck if note.tick == tick]] = 0.0
+    return with_even(weights)
+
+
+def _place(tick: int, grid: tuple[int, int, int]) -> int:
+    """Give the nearest half beat of the bar, from 0."""
+    downbeat, _, beats = grid
+    return round((tick - downbeat) / _PLACE) % (2 * beats)
 
 
 def with_even(weights: Weights) -> Weights:

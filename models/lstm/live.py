@@ -4,7 +4,7 @@ The network knows which notes and chords follow which; rhythm, touch and parts i
 
 * A chord is taken in note by note: as each is struck, the element that is open is fed again from the state before it.
 * An element's likelihood is factorised over its notes (`word_pitches`): how likely another note joins the chord that
-  is open (gap 0), and which.
+  is open (gap 0), and which. A bass takes their pitch classes into its own register.
 * Gaps between elements, velocities, durations and parts are those of the notes last heard, beside the paper's own: half
   a beat, a beat, velocity 80. The unknown word is passed over: live play needs a pitch.
 
@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from antiphon.models.errors import ModelError
 from antiphon.models.generator import (
     MAX_TICKS,
     PITCHES,
@@ -35,7 +33,8 @@ from antiphon.models.lstm.generation import ElementModel, Logits
 from antiphon.models.lstm.heard import Weights, drum_pitches, durations, gaps, low, parts, velocities, with_even
 from antiphon.models.lstm.onnx_player import OnnxPlayer, check_folder
 from antiphon.models.lstm.vocabulary import UNKNOWN, Vocabulary
-from antiphon.models.lstm.word_pitches import word_pitches
+from antiphon.models.lstm.word_pitches import in_register, word_pitches
+from antiphon.models.onnx_session import asked_providers, runtime_name
 from antiphon.models.parts import Part
 from antiphon.models.sampling import draw
 from numpy.typing import NDArray
@@ -79,22 +78,19 @@ class ElementGenerator:
 
     @classmethod
     def load(cls, path: Path, provider: str = "auto") -> ElementGenerator:
-        """Check and load a folder that `antiphon papers lstm` or the export wrote.
+        """Check and load a folder that `antiphon papers lstm` or `antiphon export lstm` wrote.
 
         Args:
             path: the folder.
-            provider: ``auto`` or ``cpu``: for one stream of small steps it is the fastest there is.
+            provider: as `models.load.load_generator`.
 
         Raises:
-            ModelError: the folder is not whole, or another provider is asked for.
-            DataError: its vocabulary is broken.
+            ModelError: the folder is not whole, or its vocabulary is none; a provider that is not there.
         """
-        if provider not in ("auto", "cpu"):
-            raise ModelError(f"provider: the lstm generator runs on auto or cpu, got {provider!r}; give --provider cpu")
         folder = check_folder(path)
-        made = cls(OnnxPlayer(folder), folder.vocabulary, path.name, folder.sha256)
-        made.provider_asked, made.provider_got = provider, "CPUExecutionProvider"
-        made.runtime = f"onnxruntime {onnxruntime.__version__}"
+        player = OnnxPlayer(folder, providers=asked_providers(provider))
+        made = cls(player, folder.vocabulary, folder.name, folder.sha256)
+        made.provider_asked, made.provider_got, made.runtime = provider, player.provider_got, runtime_name()
         return made
 
     def initial(self) -> LiveState:
@@ -131,7 +127,7 @@ class ElementGenerator:
         self, state: LiveState, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: tuple[int, int, int] | None = None,
     ) -> Draw:  # fmt: skip
-        """Draw the next event; see `Generator.sample`. The grid says nothing to this network."""
+        """Draw the next event; see `Generator.sample`. The grid says nothing to the network: drums alone heed it."""
         chosen: list[int] = []
         log_prob = 0.0
 
@@ -150,7 +146,7 @@ class ElementGenerator:
         gap = choose(self._gaps(state, part), _gap_bias(constraints), constraints.gap)
         if constraints.gap is None and gap == MAX_TICKS:  # the class stands for "four beats or more"
             gap = max(gap, constraints.min_gap)
-        pitch = choose(self._pitches(state, part, gap), _pitch_bias(constraints, part), None)
+        pitch = choose(self._pitches(state, part, gap, grid), _pitch_bias(constraints, part), None)
         level = choose(velocities(state.notes, part), constraints.velocity_bias, None)
         duration = choose(durations(state.notes, part), _duration_bias(constraints), constraints.duration)
         return Draw(part, gap, pitch, level * VELOCITY_STEP + VELOCITY_STEP // 2, duration, log_prob)
@@ -169,7 +165,8 @@ class ElementGenerator:
         """Give how likely another note joins the open chord, and of each pitch how likely it is that note [128]."""
         if not state.chord:
             return 0.0, np.zeros(PITCHES)
-        return self._words.joins(_chances(state.expected), state.chord)
+        # the note struck last, not the highest: a performer's chord that is answered note by note would climb
+        return self._words.joins(_chances(state.expected), state.chord, _last(state))
 
     def _gaps(self, state: LiveState, part: int) -> Weights:
         more = 0.0 if part == Part.DRUMS else self._joins(state)[0]
@@ -179,13 +176,33 @@ class ElementGenerator:
         weights[0] = more
         return with_even(weights)
 
-    def _pitches(self, state: LiveState, part: int, gap: int) -> Weights:
+    def _joining(self, state: LiveState) -> Weights:
+        """Give weights of the pitch [128] that joins the open chord, also where no word holds all of it."""
+        weights = self._joins(state)[1]
+        if weights.sum() > 0.0:
+            return weights
+        chances = _chances(state.expected)
+        weights = np.zeros(PITCHES)
+        for pitch in state.chord:
+            weights += self._words.joins(chances, (pitch,))[1]
+        weights[list(state.chord)] = 0.0
+        return weights
+
+    def _pitches(self, state: LiveState, part: int, gap: int, grid: tuple[int, int, int] | None = None) -> Weights:
+        tick = (state.tick or 0) + gap
         if part == Part.DRUMS:
-            return drum_pitches(state.notes)
-        together = state.chord and state.tick is not None and state.tick + gap - state.onset <= TOGETHER_TICKS
-        if together:
-            return with_even(self._joins(state)[1])
-        return with_even(self._words.begins(_chances(state.following), low(state.notes)))
+            return drum_pitches(state.notes, tick, grid)
+        lowest = low(state.notes, part)
+        if state.chord and tick - state.onset <= TOGETHER_TICKS:
+            weights = self._joining(state)
+        else:
+            weights = self._words.begins(_chances(state.following), lowest)
+        return with_even(in_register(weights, lowest) if part == Part.BASS else weights)
+
+
+def _last(state: LiveState) -> int | None:
+    pitched = (note.pitch for note in reversed(state.notes) if note.part != Part.DRUMS)
+    return next(pitched, None)
 
 
 def _chances(logits: Logits) -> Weights:

@@ -1,6 +1,7 @@
 """The exported `lstm` generator on onnxruntime, without torch: the whole window, or a step with its state.
 
-A model's folder holds ``model.json`` (sizes, and every file's sha256), ``vocabulary.json`` and the graphs:
+A model's folder holds ``model.json`` (sizes, and every file's sha256), ``vocabulary.json`` and the graphs, of which
+live play needs ``step8`` alone:
 
 * ``step.onnx``: token [B], hidden [L, B, H], cell [L, B, H] -> logits [B, V], next_hidden, next_cell
 * ``step8.onnx``: the same, the recurrence in 8 bits: whole-number sums, so a row alone is exactly the row in a batch
@@ -11,24 +12,24 @@ A GRU has no cell. Threading model: one object belongs to one thread, as `onnx_g
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from antiphon.models.errors import ModelError
+from antiphon.models.errors import DataError, ModelError
 from antiphon.models.lstm.vocabulary import Vocabulary
+from antiphon.models.model_files import KINDS, check_model
 from antiphon.models.onnx_session import open_session
 from numpy.typing import NDArray
 
-FORMAT = 1
 KIND = "lstm"
+FORMAT = KINDS[KIND].format
 VOCABULARY = "vocabulary.json"
-GRAPHS = ("step", "step8", "window")
-_REMEDY = "export it again, or install a newer onnxruntime"
-_AGAIN = "; export it again"
+_REMEDY = f"{KINDS[KIND].again}, or install a newer onnxruntime"
+_AGAIN = f"; {KINDS[KIND].again}"
+_CPU = ("CPUExecutionProvider",)
 
 #: Hidden [L, B, H], and for an LSTM its cell [L, B, H] too.
 State = tuple[NDArray[np.float32], ...]
@@ -39,9 +40,10 @@ class Folder:
     """A checked folder."""
 
     path: Path
+    name: str
     facts: dict[str, Any]
     vocabulary: Vocabulary
-    sha256: str  # over all files, in order
+    sha256: str  # over what live play needs, in order
 
 
 def check_folder(path: Path) -> Folder:
@@ -49,33 +51,18 @@ def check_folder(path: Path) -> Folder:
 
     Raises:
         ModelError: a file is missing, changed or truncated, or it is no model of this kind.
-        DataError: the vocabulary is none.
     """
+    files = check_model(path, KIND)
     try:
-        facts = json.loads((path / "model.json").read_text(encoding="utf-8"))
-        kind, form, files = facts["kind"], facts["format"], dict(facts["files"])
-        sizes = [int(facts["network"][name]) for name in ("layers", "hidden")] + [int(facts["words"])]
-    except FileNotFoundError:
-        raise ModelError(f"model: {path} holds no model.json{_AGAIN}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"model: {path / 'model.json'} is not readable ({error!r}){_AGAIN}") from None
-    if (kind, form) != (KIND, FORMAT):
-        raise ModelError(f"model: {path} is of kind {kind!r}, format {form!r}; this reads {KIND!r}, {FORMAT}{_AGAIN}")
-    whole = hashlib.sha256()
-    for file in (VOCABULARY, *(f"{graph}.onnx" for graph in GRAPHS)):
-        if not (path / file).is_file():
-            raise ModelError(f"model: {path / file} is missing{_AGAIN}")
-        digest = hashlib.sha256((path / file).read_bytes()).hexdigest()
-        if digest != files.get(file):
-            raise ModelError(
-                f"model: {path / file} is truncated or changed (sha256 {digest[:12]}…, model.json says "
-                f"{str(files.get(file))[:12]}…){_AGAIN}"
-            )
-        whole.update(bytes.fromhex(digest))
-    vocabulary = Vocabulary.load(path / VOCABULARY)
-    if len(vocabulary) != sizes[2]:
-        raise ModelError(f"model: {path} says {sizes[2]} words, its vocabulary has {len(vocabulary)}{_AGAIN}")
-    return Folder(path, facts, vocabulary, whole.hexdigest())
+        vocabulary, words = Vocabulary.load(path / VOCABULARY), int(files.facts["words"])
+        cell = files.config["cell"]
+    except (DataError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"model: {path} is not readable ({error!r}){_AGAIN}") from None
+    if cell not in ("lstm", "gru"):
+        raise ModelError(f"model: {path / 'model.json'}: network.cell must be lstm or gru, got {cell!r}{_AGAIN}")
+    if len(vocabulary) != words:
+        raise ModelError(f"model: {path} says {words} words, its vocabulary has {len(vocabulary)}{_AGAIN}")
+    return Folder(path, files.name, files.facts, vocabulary, files.sha256)
 
 
 class OnnxPlayer:
@@ -83,21 +70,34 @@ class OnnxPlayer:
 
     Args:
         folder: from `check_folder`.
-        eight_bits: step with the graph whose weights are in 8 bits.
+        eight_bits: step with the graph whose weights are in 8 bits; the other may not be in the folder.
+        providers: execution providers to ask for, in order.
 
     Raises:
         ModelError: a graph does not load, or takes other inputs than it should.
     """
 
-    def __init__(self, folder: Folder, eight_bits: bool = True) -> None:
+    def __init__(self, folder: Folder, eight_bits: bool = True, providers: Sequence[str] = _CPU) -> None:
+        self._folder, self._providers = folder, providers
         network = folder.facts["network"]
         self.vocabulary, self.words = folder.vocabulary, len(folder.vocabulary)
         self.name = "onnxruntime, 8 bits" if eight_bits else "onnxruntime"
         self._layers, self._hidden = int(network["layers"]), int(network["hidden"])
         self._states = ("hidden", "cell") if network["cell"] == "lstm" else ("hidden",)
-        self._step = open_session(folder.path / ("step8.onnx" if eight_bits else "step.onnx"), remedy=_REMEDY)
-        self._window = open_session(folder.path / "window.onnx", remedy=_REMEDY)
+        self._step = self._open("step8.onnx" if eight_bits else "step.onnx")
+        self._whole: Any = None  # the window's graph, where it is asked for
+        #: what runs the step in truth, whatever was asked for
+        self.provider_got = str(self._step.get_providers()[0])
         self._check(folder.path)
+
+    def _open(self, file: str) -> Any:
+        path = self._folder.path / file
+        if not path.is_file():
+            raise ModelError(
+                f"model: {path} is missing: a model for live play leaves it out; "
+                "take the folder that `antiphon papers lstm` wrote"
+            )
+        return open_session(path, self._providers, remedy=_REMEDY)
 
     def _check(self, path: Path) -> None:
         sizes = {name: [self._layers, self._hidden] for name in self._states}
@@ -111,8 +111,14 @@ class OnnxPlayer:
             )
 
     def window(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Map tokens [B, T] to logits [B, V] of what comes after, from a zero state."""
-        return cast(NDArray[np.float32], self._window.run(["logits"], {"tokens": tokens})[0])
+        """Map tokens [B, T] to logits [B, V] of what comes after, from a zero state.
+
+        Raises:
+            ModelError: the folder does not hold the window's graph.
+        """
+        if self._whole is None:
+            self._whole = self._open("window.onnx")
+        return cast(NDArray[np.float32], self._whole.run(["logits"], {"tokens": tokens})[0])
 
     def start(self, rows: int) -> State:
         """Give the state before anything, for so many rows."""

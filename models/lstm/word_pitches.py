@@ -19,8 +19,13 @@ _OCTAVE = 12
 _PITCH = np.arange(PITCHES)
 #: Where pitch classes are voiced: semitones that a note lies from where it is looked for.
 _SPREAD = 6.0
-#: A note that joins a chord is looked for this far above the highest: a third.
+#: A note that joins a chord is looked for this far above another of it: a third.
 _ABOVE = 4
+
+
+def in_register(weights: Weights, centre: float) -> Weights:
+    """Keep how likely each pitch class is, and move its pitches [128] near a centre."""
+    return _voiced(np.bincount(_PITCH % _OCTAVE, weights, _OCTAVE).astype(np.float64), centre, ())
 
 
 class WordPitches(Protocol):
@@ -34,8 +39,14 @@ class WordPitches(Protocol):
             low: the pitch that elements lately began with.
         """
 
-    def joins(self, chances: Weights, chord: Element) -> tuple[float, Weights]:
-        """Give how likely another note joins a chord, and weights of which pitch [128]."""
+    def joins(self, chances: Weights, chord: Element, last: int | None = None) -> tuple[float, Weights]:
+        """Give how likely another note joins a chord, and weights of which pitch [128].
+
+        Args:
+            chances: of the words.
+            chord: what was struck of it.
+            last: the note of it that another is looked for above, where the words do not tell; None: the highest.
+        """
 
 
 def word_pitches(vocabulary: Vocabulary) -> WordPitches:
@@ -57,7 +68,7 @@ class ByPitches:
         """See `WordPitches`; ``low`` is not asked: the words tell."""
         return _summed(self._lowest[1:], chances[1:])
 
-    def joins(self, chances: Weights, chord: Element) -> tuple[float, Weights]:
+    def joins(self, chances: Weights, chord: Element, last: int | None = None) -> tuple[float, Weights]:
         """See `WordPitches`."""
         struck = list(chord)
         held = np.flatnonzero(self._holds[:, struck].all(axis=1))
@@ -90,7 +101,7 @@ class ByClasses:
         classes = each @ self._classes[self._chords]
         return _summed(self._note[self._notes], chances[self._notes]) + _voiced(classes, low, ())
 
-    def joins(self, chances: Weights, chord: Element) -> tuple[float, Weights]:
+    def joins(self, chances: Weights, chord: Element, last: int | None = None) -> tuple[float, Weights]:
         """See `WordPitches`."""
         struck = sorted({pitch % _OCTAVE for pitch in chord})
         held = self._chords[self._classes[self._chords][:, struck].all(axis=1)]
@@ -102,7 +113,7 @@ class ByClasses:
         if len(chord) == 1:  # it may have been the note alone
             whole += float(chances[self._note == chord[0]].sum())
         share = _share(float(chances[larger].sum()), whole)
-        return share, _voiced(classes, max(chord, default=0) + _ABOVE, chord)
+        return share, _voiced(classes, (max(chord, default=0) if last is None else last) + _ABOVE, chord)
 
 
 def _voiced(classes: Weights, centre: float, but: Element) -> Weights:

@@ -21,11 +21,13 @@ from antiphon.models.generator import (
     Draw,
     HeldNote,
 )
+from antiphon.models.model_files import KINDS
 from antiphon.models.neurotune.biases import biases_of
 from antiphon.models.neurotune.likelihood import piece_losses
-from antiphon.models.neurotune.player import Player, Rolling
-from antiphon.models.neurotune.sequences import HEARD_BEFORE, Field, Rows, tick_after
+from antiphon.models.neurotune.player import KIND, Player, Rolling
+from antiphon.models.neurotune.sequences import DRAWN, HEARD_BEFORE, Field, Rows, tick_after
 from antiphon.models.notes import NoteTable
+from antiphon.models.onnx_session import asked_providers, runtime_name
 from antiphon.models.parts import Part
 from numpy.typing import NDArray
 
@@ -58,23 +60,33 @@ class NeurotuneGenerator:
     """A `Generator` from an exported folder; not thread-safe.
 
     Args:
-        folder: what `antiphon.export.neurotune_onnx` wrote.
+        folder: what `antiphon export neurotune` wrote.
         seed: of the stream of noise.
+        provider: as `models.load.load_generator`.
 
     Raises:
-        ModelError: as `Player`.
+        ModelError: as `Player`; a provider that is not there.
     """
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
-        self._player = Player(folder)
+    def __init__(self, folder: Path, seed: int = 0, provider: str = "auto") -> None:
+        self._player = Player(folder, asked_providers(provider))
         self.name, self.sha256 = self._player.name, self._player.sha256
+        self.provider_asked, self.provider_got = provider, self._player.provider_got
+        self.runtime = runtime_name()
         rng = np.random.default_rng(seed)
         self._stream = rng.standard_normal((_STREAM, self._player.noise_size)).astype(np.float32)
-        steps = [int(step) for step in self._player.facts["grid"]]
-        if not steps or min(steps) < 1:
-            raise ModelError(f"model: {folder / 'model.json'}: grid: ticks of 1 or more, not {steps}; export it again")
+        steps = self._player.facts.get("grid")
+        if not isinstance(steps, list) or not steps or not all(isinstance(step, int) and step >= 1 for step in steps):
+            raise ModelError(
+                f"model: {folder / 'model.json'}: grid must be ticks of 1 or more, got {steps!r}; {KINDS[KIND].again}"
+            )
         places = np.unique(np.concatenate([np.arange(0, MAX_TICKS + step, step) for step in steps]))
         self._on_grid = places[np.abs(places[None] - _TIMES[:, None]).argmin(axis=1)]  # by tick, the earlier of two
+
+    @classmethod
+    def load(cls, folder: Path, provider: str = "auto") -> NeurotuneGenerator:
+        """Check and load a folder. Raises: ModelError."""
+        return cls(folder, provider=provider)
 
     def initial(self) -> LiveState:
         """Give the state before any note."""
@@ -102,7 +114,7 @@ class NeurotuneGenerator:
         self, state: LiveState, constraints: Constraints, uniforms: NDArray[np.float64], grid: _Grid | None = None
     ) -> Draw:
         """Draw the next event; see `Generator.sample`. The grid is not needed: the place follows from the gap."""
-        draws, _ = self._draw(self._rolling(state), constraints, uniforms[None])
+        draws, _ = self._draw(self._rolling(state), constraints, uniforms[None, : len(DRAWN)])
         return draws[0]
 
     def reply(

@@ -5,23 +5,26 @@ Threading model: one object belongs to one thread. How onnxruntime is opened: `m
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from antiphon.models.errors import ModelError
+from antiphon.models.generator import PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS
+from antiphon.models.model_files import KINDS, check_model
 from antiphon.models.neurotune.biases import Biases, Floats
-from antiphon.models.neurotune.sequences import Rows
+from antiphon.models.neurotune.sequences import DRAWN, Rows
 from antiphon.models.onnx_session import open_session
 from numpy.typing import NDArray
 
-KIND, FORMAT = "neurotune", 1
+KIND = "neurotune"
+FORMAT = KINDS[KIND].format
 GRAPHS = ("step", "draw", "critic")
-_REMEDY = "export it again with antiphon.export.neurotune_onnx, or take a model that ships"
+_REMEDY = KINDS[KIND].again
 _AGAIN = f"; {_REMEDY}"
+_CPU = ("CPUExecutionProvider",)
 #: The largest uniform below 1 that a 32-bit float still tells from 1 after a product.
 _BELOW_ONE = 1.0 - 1e-6
 
@@ -44,33 +47,43 @@ class Rolling:
         return Rolling(**values)
 
 
+#: What the draw takes beside what the step gave, a row of each.
+_BIASES = {
+    "part_logits": [PARTS], "gap_logits": [PARTS, TIME_CLASSES], "part_bias": [PARTS], "gap_bias": [TIME_CLASSES],
+    "pitch_bias": [PARTS, PITCHES], "velocity_bias": [VELOCITY_LEVELS], "duration_bias": [TIME_CLASSES],
+    "uniforms": [len(DRAWN)], "sharpness": [1], "top_p": [1],
+}  # fmt: skip
+
+
 class Player:
     """The three graphs of a model's folder.
 
     Args:
-        folder: what `antiphon.export.neurotune_onnx` wrote.
+        folder: what `antiphon export neurotune` wrote.
+        providers: execution providers to ask for, in order.
 
     Raises:
         ModelError: a file is missing, changed, does not load, or is another kind of model's.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.facts, self.sha256 = checked(folder)
-        self.name = str(self.facts["name"])
-        config = self.facts["network"]
+    def __init__(self, folder: Path, providers: Sequence[str] = _CPU) -> None:
+        files = check_model(folder, KIND)
+        self.facts, self.sha256, self.name = files.facts, files.sha256, files.name
+        config = files.config
         self._shapes = {
             "hidden": (int(config["hidden"]),),
             "window": (int(config["window"]) - 1, int(config["code"])),
         }
         self.noise_size = int(config["noise"])
         self._step, self._draw, self._critic = (
-            open_session(folder / f"{graph}.onnx", remedy=_REMEDY) for graph in GRAPHS
+            open_session(folder / f"{graph}.onnx", providers, remedy=_REMEDY) for graph in GRAPHS
         )
-        shapes = {item.name: list(item.shape[1:]) for item in self._step.get_inputs()}
+        #: what runs the step in truth, whatever was asked for
+        self.provider_got = str(self._step.get_providers()[0])
         wanted = {"note": [6], "noise": [self.noise_size]} | {k: list(v) for k, v in self._shapes.items()}
-        if any(shapes.get(name) != shape for name, shape in wanted.items()) or "image" not in shapes:
-            raise ModelError(f"model: {folder / 'step.onnx'} takes {shapes}, its card says {wanted}{_AGAIN}")
-        self._shapes["image"] = tuple(shapes["image"])
+        self._shapes["image"] = tuple(_taken(self._step, wanted, "image", folder / "step.onnx"))
+        _taken(self._draw, _BIASES | {"context": [int(config["hidden"])]}, "features", folder / "draw.onnx")
+        _taken(self._critic, {}, "notes", folder / "critic.onnx")
 
     def nothing(self, batch: int) -> dict[str, Floats]:
         """Give the recurrent state before any note."""
@@ -120,29 +133,13 @@ class Player:
         return scores
 
 
-def checked(folder: Path) -> tuple[dict[str, Any], str]:
-    """Check a folder's files against its ``model.json``; give its facts and the hash over all graphs.
+def _taken(session: Any, wanted: dict[str, list[int]], also: str, path: Path) -> list[Any]:
+    """Give the shape of one more input of a graph, where all it takes is that and what is wanted.
 
     Raises:
-        ModelError: not a `neurotune` folder, or a file is missing, truncated or changed.
+        ModelError: it takes something else.
     """
-    try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        kind, form, files = facts["kind"], facts["format"], dict(facts["files"])
-        _ = facts["network"]["hidden"], facts["grid"], facts["name"]
-    except FileNotFoundError:
-        raise ModelError(f"model: {folder} holds no model.json{_AGAIN}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"model: {folder / 'model.json'} is not readable ({error!r}){_AGAIN}") from None
-    if (kind, form) != (KIND, FORMAT):
-        raise ModelError(f"model: {folder} is {kind!r} of format {form!r}, expected {KIND!r} of {FORMAT}{_AGAIN}")
-    whole = hashlib.sha256()
-    for graph in GRAPHS:
-        path = folder / f"{graph}.onnx"
-        if not path.is_file():
-            raise ModelError(f"model: {path} is missing{_AGAIN}")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if digest != files.get(path.name):
-            raise ModelError(f"model: {path} is truncated or changed (sha256 {digest[:12]}…){_AGAIN}")
-        whole.update(bytes.fromhex(digest))
-    return facts, whole.hexdigest()
+    shapes = {item.name: list(item.shape[1:]) for item in session.get_inputs()}
+    if set(shapes) != {*wanted, also} or any(shapes[name] != shape for name, shape in wanted.items()):
+        raise ModelError(f"model: {path} takes {shapes}, this Antiphon feeds {wanted} and {also}{_AGAIN}")
+    return shapes[also]
