@@ -6,6 +6,8 @@ live play adds (pace, backbone, scale, grid). Randomness comes from the caller.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from antiphon.models.generator import (
     MAX_BEATS_IN_BAR,
@@ -97,8 +99,9 @@ def continued(
 
 
 def accompanied(
-    generator: Generator, prompt: NoteTable, melody: NoteTable, until: int, parts: list[int], rng: np.random.Generator
-) -> NoteTable:
+    generator: Generator, prompt: NoteTable, melody: NoteTable, until: int, parts: list[int],
+    rng: np.random.Generator, drawing: Constraints | None = None,
+) -> NoteTable:  # fmt: skip
     """Let a generator accompany ``melody`` after ``prompt``; gives only what it added.
 
     The melody comes note by note and is taken in when it sounds. Between its notes the generator draws from everyone's
@@ -113,7 +116,9 @@ def accompanied(
         until: tick at which the passage ends.
         parts: who accompanies.
         rng: randomness.
+        drawing: temperature and top-p; both 1 where not given.
     """
+    asked = drawing or Constraints()
     performers = {int(part) for part in np.unique(melody[:, Column.PART])} | {int(Part.LEAD)}
     cast = np.full(PARTS, -np.inf, np.float32)
     cast[[*parts, *performers]] = 0.0
@@ -125,7 +130,8 @@ def accompanied(
     rows: list[list[int]] = []
     at = imagined = 0
     while len(rows) < most:
-        draw = generator.sample(state, Constraints(part_bias=cast, min_gap=earliest - last), rng.random(UNIFORMS), grid)
+        among = replace(asked, part_bias=cast, min_gap=earliest - last)
+        draw = generator.sample(state, among, rng.random(UNIFORMS), grid)
         onset = max(last + draw.gap, earliest)
         following = coming[at].tick if at < len(coming) else until
         if onset >= following:  # struck together, the performer's note comes first, as in every table

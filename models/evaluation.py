@@ -115,7 +115,10 @@ def main(argv: list[str]) -> int:
         raise DataError(f"evaluate: --json {args.json}: there is no such folder; make it, or give another file")
     plan = None
     if args.music:
-        plan = Takes(args.takes, args.window, args.take_notes, args.take_beats, args.copied, args.seed)
+        plan = Takes(
+            args.takes, args.window, args.take_notes, args.take_beats, args.copied, args.seed,
+            args.temperature, args.top_p,
+        )  # fmt: skip
     generators = [load_generator(name) for name in names]
     if args.run is not None:
         train, valid = load_pieces(args.run / "train.npz"), load_pieces(args.run / "valid.npz")
@@ -159,6 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     music.add_argument("--take-beats", type=int, default=_USUAL.beats, help="beats of an accompaniment")
     music.add_argument("--copied", type=int, default=_USUAL.copied, help="notes from which on a run counts as copied")
     music.add_argument("--seed", type=int, default=0)
+    music.add_argument("--temperature", type=float, default=_USUAL.temperature, help="live play's is 0.9")
+    music.add_argument("--top-p", type=float, default=_USUAL.top_p, help="live play's is 0.9")
     return parser
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from antiphon.models.continuations import accompanied, accuracy, continued
 from antiphon.models.errors import DataError
 from antiphon.models.excerpt_choice import Excerpt, Passage, excerpts_of, passages_of
-from antiphon.models.generator import TICKS_PER_BEAT, Generator
+from antiphon.models.generator import TICKS_PER_BEAT, Constraints, Generator
 from antiphon.models.harmony import agreement
 from antiphon.models.music_metrics import music_metrics
 from antiphon.models.notes import Column, NoteTable, Piece
@@ -44,13 +44,29 @@ class Takes:
     beats: int = 32  # of an accompaniment
     copied: int = LEAST_RUN
     seed: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        least = {"takes": 3, "prompt": 2, "notes": 8, "beats": 4, "copied": 3, "seed": 0}
+        least = {
+            "takes": 3,
+            "prompt": 2,
+            "notes": 8,
+            "beats": 4,
+            "copied": 3,
+            "seed": 0,
+            "temperature": 0,
+            "top_p": 0.05,
+        }
         for field in fields(self):
             value = getattr(self, field.name)
             if value < least[field.name]:
                 raise DataError(f"evaluate: {field.name} is {value}; give {least[field.name]} or more")
+
+    @property
+    def drawing(self) -> Constraints:
+        """How notes are drawn."""
+        return Constraints(temperature=self.temperature, top_p=self.top_p)
 
 
 Row = dict[str, "NDArray[np.float64] | list[float]"]  # column -> a figure of each take
@@ -93,7 +109,7 @@ def evaluate_music(
     labels = labelled(generators, (REAL, OTHER))
     for name, generator in labels.items():
         made = [
-            continued(generator, excerpt.prompt, plan.notes, np.random.default_rng([plan.seed, number]))
+            continued(generator, excerpt.prompt, plan.notes, np.random.default_rng([plan.seed, number]), plan.drawing)
             for number, excerpt in enumerate(excerpts)
         ]
         _add_takes(rows, name, made, finder)
@@ -102,7 +118,7 @@ def evaluate_music(
         played = [
             accompanied(
                 generator, passage.prompt, passage.melody, passage.until, passage.parts,
-                np.random.default_rng([plan.seed, 1, number]),
+                np.random.default_rng([plan.seed, 1, number]), plan.drawing,
             )
             for number, passage in enumerate(passages)
         ]  # fmt: skip
@@ -112,6 +128,7 @@ def evaluate_music(
         "rows": {name: {column: _summary(values) for column, values in row.items()} for name, row in rows.items()},
         "takes": len(excerpts), "accompaniments": len(passages), "prompt": plan.prompt, "notes": plan.notes,
         "beats": plan.beats, "copied": plan.copied, "seed": plan.seed,
+        "temperature": plan.temperature, "top_p": plan.top_p,
     }  # fmt: skip
 
 
@@ -181,7 +198,8 @@ def show_music(told: dict[str, Any]) -> str:
     columns = told["columns"]
     lines = [
         f"{told['takes']} continuations of {told['notes']} notes after {told['prompt']}, "
-        f"{told['accompaniments']} accompaniments of {told['beats']} beats; ± is 95% over takes.",
+        f"{told['accompaniments']} accompaniments of {told['beats']} beats, "
+        f"drawn at temperature {told['temperature']:g}, top-p {told['top_p']:g}; ± is 95% over takes.",
         "",
         "| figure | " + " | ".join(columns) + " |",
         "| --- " * (len(columns) + 1) + "|",
