@@ -41,6 +41,11 @@ class Block(nn.Module):
     state: int = 0
 
 
+def _weights(cell: nn.RNNBase, of: str) -> tuple[Tensor, Tensor]:
+    """Give weights and biases of a layer's products: of what comes in (ih), of its state (hh)."""
+    return cast(Tensor, getattr(cell, f"weight_{of}_l0")), cast(Tensor, getattr(cell, f"bias_{of}_l0"))
+
+
 class Gru(Block):
     """A plain GRU layer."""
 
@@ -58,8 +63,8 @@ class Gru(Block):
         """Map [B, H] and state [B, H] to both after this note."""
         # written out: plain matrix products quantise row by row, the fused operator does not
         cell, size = self.cell, self.hidden
-        given = functional.linear(x, cell.weight_ih_l0, cell.bias_ih_l0)
-        kept = functional.linear(state, cell.weight_hh_l0, cell.bias_hh_l0)
+        given = functional.linear(x, *_weights(cell, "ih"))
+        kept = functional.linear(state, *_weights(cell, "hh"))
         gates_i, new_i = torch.split_with_sizes(given, [2 * size, size], 1)
         gates_h, new_h = torch.split_with_sizes(kept, [2 * size, size], 1)
         reset, update = torch.sigmoid(gates_i + gates_h).chunk(2, dim=1)
@@ -85,8 +90,8 @@ class Lstm(Block):
         """Map [B, H] and state [B, 2 H] (output, cell) to both after this note."""
         cell = self.cell
         before, memory = state.chunk(2, dim=1)
-        gates = functional.linear(x, cell.weight_ih_l0, cell.bias_ih_l0)
-        gates = gates + functional.linear(before, cell.weight_hh_l0, cell.bias_hh_l0)
+        gates = functional.linear(x, *_weights(cell, "ih"))
+        gates = gates + functional.linear(before, *_weights(cell, "hh"))
         take, forget, new, give = gates.chunk(4, dim=1)
         memory = torch.sigmoid(forget) * memory + torch.sigmoid(take) * torch.tanh(new)
         after = torch.sigmoid(give) * torch.tanh(memory)
@@ -244,7 +249,7 @@ class Recall(Block):
 
     def _turned(self, flat: Tensor, phase: Tensor) -> Tensor:
         """Rotate [..., heads * HEAD] by the phases [...] to [..., heads, HEAD]."""
-        pair = flat.float().unflatten(-1, (-1, 2, HEAD // 2))
+        pair = flat.float().view(*flat.shape[:-1], -1, 2, HEAD // 2)
         cosine, sine = (cast(Tensor, self.turn)[which][phase].unsqueeze(-2) for which in (0, 1))
         one, other = pair[..., 0, :], pair[..., 1, :]
         return torch.cat([one * cosine - other * sine, one * sine + other * cosine], dim=-1)
@@ -267,7 +272,7 @@ class Backbone(nn.Module):
 
     def __init__(self, names: tuple[str, ...], hidden: int, dropout: float) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(BLOCKS[name](hidden, dropout) for name in names)  # type: ignore[call-arg]
+        self.blocks = nn.ModuleList(BLOCKS[name](hidden, dropout) for name in names)
         self.states = [int(cast(Block, block).state) for block in self.blocks]
         self.recalls = "recall" in names
 

@@ -17,8 +17,9 @@ _LONG = 4 * TICKS_PER_BEAT
 
 
 def _unit(profile: tuple[float, ...]) -> NDArray[np.float64]:
-    centred = np.array(profile) - np.mean(profile)
-    return centred / np.linalg.norm(centred)
+    centred = np.array(profile, np.float64) - float(np.mean(profile))
+    unit: NDArray[np.float64] = centred / float(np.linalg.norm(centred))
+    return unit
 
 
 _PROFILES = np.array([np.roll(_unit(profile), tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])

@@ -76,7 +76,8 @@ class Recent:
 
     def keys_of(self, part: int) -> NDArray[np.int64]:
         """Give the duration class of every key's last ended note [PITCHES], as this part's notes know it."""
-        return self.at_key[int(part == Part.DRUMS)]
+        keys: NDArray[np.int64] = self.at_key[int(part == Part.DRUMS)]
+        return keys
 
 
 def duration_class(ticks: float) -> int:

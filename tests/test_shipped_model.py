@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -69,7 +70,7 @@ def test_a_row_alone_equals_the_row_in_a_batch(graph: str) -> None:
     size, notes = 5, 150
     takes = {item.name: item.shape for item in session.get_inputs()}
     names = [item.name for item in session.get_outputs()]
-    fixed = {
+    fixed: dict[str, NDArray[Any]] = {
         "place": np.array([[5, 12, 24, 8]] * size), "known": np.array([[12, 8]] * size),
         "ended_keys": np.zeros((size, 128), np.int64), "pitch_bias": np.zeros((size, 128), np.float32),
         "velocity_bias": np.zeros((size, 16), np.float32), "sharpness": np.ones((size, 1), np.float32),
@@ -82,7 +83,7 @@ def test_a_row_alone_equals_the_row_in_a_batch(graph: str) -> None:
     alone = [{name: value[row : row + 1] for name, value in state.items()} for row in range(size)]
     highest = (6, 97, 128, 16, 25, 9, 9, 8, *[97] * 6)
     for _ in range(notes):
-        given = {
+        given: dict[str, NDArray[Any]] = {
             "event": np.stack([rng.integers(0, high, size) for high in highest], axis=1),
             "roll": rng.random((size, *takes["roll"][1:]), np.float32),
             "controls": np.zeros((size, takes["controls"][1]), np.int64),
