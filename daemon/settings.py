@@ -196,6 +196,10 @@ class Settings:
     valence: str = _parameter("any", "choice", "mood: how bright, by mode and tempo", choices=VALENCES)
     energy: str = _parameter("any", "choice", "mood: how much is struck, and how hard", choices=ENERGIES)
     register: int = _parameter(0, "int", "pitch that all that plays lies around (0: as it feels)", 0, 127, "MIDI pitch")
+    candidates: int = _parameter(
+        1, "int", "continuations it draws of each stretch it answers or continues with; the critic's best is played",
+        1, 64,
+    )  # fmt: skip
 
     def with_value(self, name: str, value: Any) -> Settings:
         """Give the next snapshot, with one parameter changed.

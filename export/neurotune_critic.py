@@ -1,31 +1,37 @@
 """The discriminator of `neurotune` as an ONNX graph, built node by node: any number of sequences of any length.
 
 By hand, because torch's exporter takes ten seconds over the recurrence of a dynamic length, and because one-hots
-times a matrix are a look-up: six rows of a table, summed.
+times a matrix are a look-up: a row of a table for each field, summed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
+from antiphon.export.onnx_export import OPSET
 from antiphon.models.neurotune.discriminator import LEAK, Discriminator
 from antiphon.models.neurotune.sequences import SIZES
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-OPSET = 20
-_IR = 10  # what onnxruntime reads, and opset 20 needs
+_IR = 10  # what onnxruntime reads, and the opset needs
 
 
-def critic_model(discriminator: Discriminator) -> onnx.ModelProto:
-    """Give the graph: ``notes`` int64 [B, T, 6] -> ``score`` [B]. Spectral norms are worked into the weights."""
+def critic_model(discriminator: Discriminator, sizes: Sequence[int] = SIZES) -> onnx.ModelProto:
+    """Give the graph: ``notes`` int64 [B, T, fields] -> ``score`` [B]. Spectral norms are worked into the weights.
+
+    Args:
+        discriminator: the network.
+        sizes: classes of each field of a note.
+    """
     # in evaluation a spectral norm divides by the vectors it has, in training it would move them
     critic, hidden = discriminator.eval(), discriminator.config.hidden
-    offsets = np.cumsum([0, *SIZES[:-1]])
+    offsets = np.cumsum([0, *sizes[:-1]])
     with torch.no_grad():
         values: dict[str, NDArray[Any]] = {
             "offsets": offsets.astype(np.int64),
@@ -43,7 +49,7 @@ def critic_model(discriminator: Discriminator) -> onnx.ModelProto:
     pad = critic.config.width // 2
     nodes = [
         _node("Add", "notes offsets", "slots"),
-        _node("Gather", "table slots", "rows", axis=0),  # [B, T, 6, C]
+        _node("Gather", "table slots", "rows", axis=0),  # [B, T, fields, C]
         _node("ReduceSum", "rows fields", "summed", keepdims=0),
         _node("Add", "summed table_bias", "noted"),
         _node("LeakyRelu", "noted", "note_code", alpha=LEAK),
@@ -68,7 +74,7 @@ def critic_model(discriminator: Discriminator) -> onnx.ModelProto:
     ]
     graph = helper.make_graph(
         nodes, "critic",
-        [helper.make_tensor_value_info("notes", TensorProto.INT64, ["batch", "length", len(SIZES)])],
+        [helper.make_tensor_value_info("notes", TensorProto.INT64, ["batch", "length", len(sizes)])],
         [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])],
         [numpy_helper.from_array(value, name) for name, value in values.items()],
     )  # fmt: skip

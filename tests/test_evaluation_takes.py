@@ -11,6 +11,7 @@ from antiphon.models.excerpt_choice import excerpts_of, passages_of
 from antiphon.models.generator import MAX_TICKS, Constraints, Draw, HeldNote
 from antiphon.models.music_evaluation import Takes, evaluate_music
 from antiphon.models.notes import COLUMNS, NoteTable, Piece, ordered
+from antiphon.models.onnx_rollout import rolled_out
 from numpy.typing import NDArray
 
 from tests.fake_generator import FakeGenerator
@@ -73,6 +74,17 @@ class _Memoryless:
     ) -> tuple[tuple[HeldNote, ...], Draw]:  # fmt: skip
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
+
+    def step_together(
+        self, states: Sequence[tuple[HeldNote, ...]], notes: Sequence[HeldNote]
+    ) -> list[tuple[HeldNote, ...]]:
+        return [self.step(state, note) for state, note in zip(states, notes, strict=True)]
+
+    def rollout(
+        self, state: tuple[HeldNote, ...], constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: tuple[int, int, int] | None = None,
+    ) -> list[tuple[Draw, ...]]:  # fmt: skip
+        return rolled_out(self, state, constraints, uniforms, grid)
 
 
 def test_an_accompaniment_is_as_dense_as_its_own_part_not_as_everyones() -> None:

@@ -185,16 +185,16 @@ def test_a_state_is_its_window_and_never_changes(live: NeurotuneGenerator) -> No
 def test_candidates_are_ranked_by_the_critic_and_replay(live: NeurotuneGenerator) -> None:
     state = live.prime(played(20))
     limits = Constraints(min_gap=11)
-    ranked = live.rollout(state, limits, candidates=6, notes=9, rng=np.random.default_rng(7))
+    ranked = live.ranked(state, limits, candidates=6, notes=9, rng=np.random.default_rng(7))
     scores = [candidate.score for candidate in ranked]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) == 6
     assert all(len(candidate.draws) == 9 for candidate in ranked)
     assert all(candidate.draws[0].gap >= 11 for candidate in ranked)
     assert any(draw.gap < 11 for candidate in ranked for draw in candidate.draws[1:])
-    assert ranked == live.rollout(state, limits, candidates=6, notes=9, rng=np.random.default_rng(7))
-    with pytest.raises(ValueError, match="rollout"):
-        live.rollout(live.initial(), limits, 2, 2, np.random.default_rng(0))
+    assert ranked == live.ranked(state, limits, candidates=6, notes=9, rng=np.random.default_rng(7))
+    with pytest.raises(ValueError, match="ranked"):
+        live.ranked(live.initial(), limits, 2, 2, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("graph", ["step", "draw", "critic"])

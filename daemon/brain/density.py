@@ -40,6 +40,13 @@ class Density:
         self._ticks: deque[int] = deque()
         self._tilted: dict[int, NDArray[np.float32]] = {}
 
+    def twin(self) -> Density:
+        """Give one that counts on by itself from where this one is."""
+        other = Density(self.start_tick)
+        other._ticks = self._ticks.copy()
+        other._tilted = self._tilted  # depends on nothing that was counted
+        return other
+
     def add(self, tick: int) -> None:
         """Count an onset."""
         if not self._ticks or self._ticks[-1] < tick:

@@ -23,6 +23,8 @@ class Counts:
     malformed: int = 0
     restarts: int = 0
     constraint_fallbacks: int = 0
+    searches: int = 0
+    short_searches: int = 0
 
     def snapshot(self) -> Metrics:
         """Freeze the counts as they are."""
@@ -46,6 +48,8 @@ class Metrics:
     malformed: int = 0  # input that is no MIDI message, or no parameter
     restarts: int = 0  # brains lost
     constraint_fallbacks: int = 0  # draws whose constraints forbade everything
+    searches: int = 0  # stretches chosen from several candidates
+    short_searches: int = 0  # ... of which the candidates were not finished in time
 
     @property
     def plan_kept(self) -> float:

@@ -34,6 +34,7 @@ from antiphon.models.lstm.heard import Weights, drum_pitches, durations, gaps, l
 from antiphon.models.lstm.onnx_player import OnnxPlayer, check_folder
 from antiphon.models.lstm.vocabulary import UNKNOWN, Vocabulary
 from antiphon.models.lstm.word_pitches import in_register, word_pitches
+from antiphon.models.onnx_rollout import rolled_out
 from antiphon.models.onnx_session import asked_providers, runtime_name
 from antiphon.models.parts import Part
 from antiphon.models.sampling import draw
@@ -160,6 +161,17 @@ class ElementGenerator:
             raise ValueError("reply: part, gap and duration must be forced")
         state = self.step(state, note)
         return state, self.sample(state, constraints, uniforms, grid)
+
+    def step_together(self, states: Sequence[LiveState], notes: Sequence[HeldNote]) -> list[LiveState]:
+        """Take a note into each of several states; see `Generator.step_together`. Drums and chords take no call."""
+        return [self.step(state, note) for state, note in zip(states, notes, strict=True)]
+
+    def rollout(
+        self, state: LiveState, constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: tuple[int, int, int] | None = None,
+    ) -> list[tuple[Draw, ...]]:  # fmt: skip
+        """Draw candidate continuations; see `Generator.rollout`."""
+        return rolled_out(self, state, constraints, uniforms, grid)
 
     def _joins(self, state: LiveState) -> tuple[float, Weights]:
         """Give how likely another note joins the open chord, and of each pitch how likely it is that note [128]."""

@@ -24,9 +24,10 @@ from antiphon.models.generator import (
 from antiphon.models.model_files import KINDS
 from antiphon.models.neurotune.biases import biases_of
 from antiphon.models.neurotune.likelihood import piece_losses
-from antiphon.models.neurotune.player import KIND, Player, Rolling
+from antiphon.models.neurotune.player import KIND, Player, Rolling, joined
 from antiphon.models.neurotune.sequences import DRAWN, HEARD_BEFORE, Field, Rows, tick_after
 from antiphon.models.notes import NoteTable
+from antiphon.models.onnx_rollout import rolled_out
 from antiphon.models.onnx_session import asked_providers, runtime_name
 from antiphon.models.parts import Part
 from numpy.typing import NDArray
@@ -127,10 +128,28 @@ class NeurotuneGenerator:
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
 
+    def step_together(self, states: Sequence[LiveState], notes: Sequence[HeldNote]) -> list[LiveState]:
+        """Take a note into each of several states, in one call; see `Generator.step_together`."""
+        if any(state.rolling is None for state in states):
+            return [self.step(state, note) for state, note in zip(states, notes, strict=True)]
+        rows = np.concatenate([self._row(state, note) for state, note in zip(states, notes, strict=True)])
+        noise = np.stack([self._stream[state.count % _STREAM] for state in states])
+        rolling = self._player.step(rows, noise, joined([state.rolling for state in states if state.rolling]))
+        return [
+            LiveState(rolling.row(row), (*state.heard, note)[-HEARD_BEFORE:], state.count + 1)
+            for row, (state, note) in enumerate(zip(states, notes, strict=True))
+        ]
+
     def rollout(
+        self, state: LiveState, constraints: Constraints, uniforms: NDArray[np.float64], grid: _Grid | None = None
+    ) -> list[tuple[Draw, ...]]:
+        """Draw candidate continuations side by side; see `Generator.rollout`."""
+        return rolled_out(self, state, constraints, uniforms, grid)
+
+    def ranked(
         self, state: LiveState, constraints: Constraints, candidates: int, notes: int, rng: np.random.Generator
     ) -> list[Candidate]:
-        """Make candidate continuations in one batch, and let the critic rank them: the best first.
+        """Make candidate continuations in one batch, and let its own critic rank them: the best first.
 
         Args:
             state: to go on from; some note must have been taken in.
@@ -143,7 +162,7 @@ class NeurotuneGenerator:
             ValueError: nothing was heard yet, or fewer than one candidate or note is asked for.
         """
         if state.rolling is None or candidates < 1 or notes < 1:
-            raise ValueError("rollout: some note must have been heard, and 1 or more candidates and notes asked for")
+            raise ValueError("ranked: some note must have been heard, and 1 or more candidates and notes asked for")
         rolling = state.rolling.repeated(candidates)
         last = state.heard[-1]
         tick = np.full(candidates, self._place(last.tick_in_beat))

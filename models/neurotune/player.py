@@ -46,6 +46,16 @@ class Rolling:
         values = {name: np.repeat(getattr(self, name), times, axis=0) for name in self.__slots__}
         return Rolling(**values)
 
+    def row(self, row: int) -> Rolling:
+        """Give the state of one row."""
+        return Rolling(**{name: getattr(self, name)[row : row + 1] for name in self.__slots__})
+
+
+def joined(states: Sequence[Rolling]) -> Rolling:
+    """Give the rows of several states as one."""
+    values = {name: np.concatenate([getattr(state, name) for state in states]) for name in Rolling.__slots__}
+    return Rolling(**values)
+
 
 #: What the draw takes beside what the step gave, a row of each.
 _BIASES = {

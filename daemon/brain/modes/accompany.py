@@ -16,9 +16,10 @@ from antiphon.daemon.brain.constraints import Bias, Palette, only_parts, without
 from antiphon.daemon.brain.density import Density, Steering
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.modes.base import Mode
-from antiphon.daemon.brain.modes.soloist import RESTRIKE, draw_some
+from antiphon.daemon.brain.modes.soloist import draw_some
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
+from antiphon.daemon.brain.solo import RESTRIKE
 from antiphon.daemon.brain.stage import OwnNote, Stage
 from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT, TIME_CLASSES, Draw
 from antiphon.models.parts import Part
