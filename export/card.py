@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from antiphon.export.precisions import SHIPPED
+from antiphon.export.precisions_table import show as precisions
 from antiphon.models.evaluation import show
+
+_WEIGHTS = {
+    "fp32": "in 32 bits", "fp16": "in 16 bits", "int8": "in 8 bits with a scale for each 128 of a row",
+    "int4": "in 4 bits with a scale for each 32 of a row",
+}  # fmt: skip
 
 
 def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
@@ -19,12 +26,12 @@ def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
     lines = [
         f"# {facts['name']}",
         "",
-        "An event-level CRNN: a convolution along the keys of what sounds, a GRU in time, and heads for part, onset",
-        "gap, pitch, velocity and duration, each seeing the ones chosen before it; the pitch head runs along the keys.",
-        "A note's duration is never an input before the note has ended.",
+        "An event-level CRNN: a convolution along the keys of what sounds, a backbone in time, and heads for part,",
+        "onset gap, pitch, velocity and duration, each seeing the ones chosen before it; the pitch head runs along",
+        "the keys. A note's duration is never an input before the note has ended.",
         "",
-        f"{facts['parameters']:,} parameters ({network['layers']} GRU layers of {network['hidden']}), ONNX opset "
-        f"{facts['opset']}, weights in 8 bits with a scale for each 128 of a row.",
+        f"{facts['parameters']:,} parameters ({' + '.join(network['blocks'])} of {network['hidden']}), ONNX opset "
+        f"{facts['opset']}, weights {_WEIGHTS[facts.get('precision', SHIPPED)]}.",
         "",
         "## What it learnt from",
         *(f"- {name}: {terms}" for name, terms in data.items()),
@@ -44,7 +51,7 @@ def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
         lines += [
             f"`{facts['scores_command']}`",
             "",
-            "Negative log-likelihood in nats a note on validation parts, shipped 8-bit graphs, window 128 + hop",
+            "Negative log-likelihood in nats a note on validation parts, the graphs of this folder, window 128 + hop",
             "128: part; onset gap and duration at 24 a beat up to 4 beats; pitch; velocity in 16 levels. The",
             "interval is 95% over pieces. Kneser-Ney (kn1 to kn5) knows earlier",
             "durations, which live play does not; `knN - NAME` is the gain on its best order (docs/evaluation.md).",
@@ -53,13 +60,14 @@ def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
         ]
     else:
         lines.append("Not evaluated yet: `antiphon evaluate MODEL DATA`, then `antiphon export --scores`.")
+    shipped = facts.get("precision", SHIPPED)
     lines += [
         "",
         "## Graphs",
-        "| graph | bytes | float32 us (median) | 8 bits us | off torch at most | 8 bits off by at most |",
+        f"| graph | bytes | fp32 us (median) | {shipped} us | off torch at most | {shipped} off by at most |",
         "| --- | --- | --- | --- | --- | --- |",
         *(
-            f"| {name} | {told['bytes']:,} | {told['us_float32']['median']} | {told['us_int8']['median']} | "
+            f"| {name} | {told['bytes']:,} | {told['us_float32']['median']} | {told['us']['median']} | "
             f"{max(told['parity'].values()):.1e} | {max(told['quantised'].values()):.3f} |"
             for name, told in facts["export"].items()
         ),
@@ -67,4 +75,14 @@ def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
         "Times are of a hot loop with a batch of one, on one CPU thread, on the machine that exported it.",
         "",
     ]
+    if "precisions" in facts:
+        notes = next(iter(facts["precisions"].values()))["notes"]
+        lines += [
+            "## Precisions",
+            f"`antiphon export --compare`: bytes of step, pitch and touch together; NLL in nats a note on {notes:,}",
+            "validation notes, what is lost to fp32 with its 95% interval over pieces; paced is a call every 20 ms.",
+            "",
+            *precisions(facts["precisions"]),
+            "",
+        ]
     return "\n".join(lines)

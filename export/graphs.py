@@ -142,6 +142,7 @@ class GraphSpec:
     inputs: dict[str, Tensor]  # example inputs with a batch of 2
     outputs: tuple[str, ...]
     growing: tuple[str, ...] = ()  # inputs whose second axis is dynamic, too
+    fixed: tuple[str, ...] = ()  # inputs whose first axis is not the batch: it is as in the example
 
 
 #: Notes recalled in the examples.
@@ -160,7 +161,8 @@ def graphs(network: AntiphonNetwork) -> tuple[GraphSpec, ...]:
     }
     assert step["event"].shape[1] == EVENT
     state_out: tuple[str, ...] = ("hidden_out", "context", "features", "part_logits", "gap_logits")
-    memory, growing = {}, ()
+    memory: dict[str, Tensor] = {}
+    growing: tuple[str, ...] = ()
     if network.backbone.recalls:
         memory = {
             "phase": torch.tensor([[24, 0], [CYCLE - 1, CYCLE - 7]]),

@@ -161,7 +161,7 @@ def graphs_of(
     off: dict[str, dict[str, float]] = {}
     small_off: dict[str, dict[str, float]] = {}
     for spec in specs(generator.eval(), discriminator.eval()):
-        model = _bare(exported(spec))
+        model = exported(spec)
         off[spec.name] = _rounded(parity(spec, model))
         for output, worst in off[spec.name].items():
             if not worst <= TOLERANCE:  # a NaN is no parity either
@@ -180,14 +180,6 @@ def graphs_of(
         "off_torch_by": off,
     }  # fmt: skip
     return files, facts | ({"eight_bits_off_by": small_off} if eight_bits else {})
-
-
-def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Leave out what torch's exporter notes of itself: folders of this machine, a third of the bytes."""
-    for noted in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
-        del noted.metadata_props[:]
-        noted.doc_string = ""
-    return model
 
 
 def _rounded(worst: dict[str, float]) -> dict[str, float]:

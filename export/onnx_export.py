@@ -1,4 +1,4 @@
-"""A training run to a model folder: graphs, parity with torch, 8-bit weights, hashes, card."""
+"""A training run to a model folder: graphs, parity with torch, the precision of the weights, hashes, card."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ import onnxruntime
 import torch
 from antiphon.export.card import card
 from antiphon.export.graphs import GraphSpec, graphs
-from antiphon.export.quantise import quantised
+from antiphon.export.precisions import PRECISIONS, SHIPPED, at_precision
+from antiphon.export.precisions_table import compared, sampled
 from antiphon.models.errors import ModelError
+from antiphon.models.learn_weights import WEIGHTS, weights_of
 from antiphon.models.model_files import FORMAT
+from antiphon.models.notes import NoteTable
 from antiphon.models.training import CHECKPOINT, Recipe, load_network
 from numpy.typing import NDArray
 
@@ -51,11 +55,23 @@ def traced(spec: GraphSpec) -> onnx.ModelProto:
             spec.module.eval(), tuple(spec.inputs.values()), dynamo=True, opset_version=OPSET, verbose=False,
             input_names=list(spec.inputs), output_names=list(spec.outputs),
             dynamic_shapes=tuple(
-                dict.fromkeys((0, 1) if name in spec.growing else (0,), torch.export.Dim.DYNAMIC)
+                {
+                    axis: torch.export.Dim.DYNAMIC
+                    for axis, dynamic in enumerate((name not in spec.fixed, name in spec.growing))
+                    if dynamic
+                }
                 for name in spec.inputs
             ),
         )  # fmt: skip
-    return program.model_proto  # type: ignore[union-attr]
+    return bare(program.model_proto)  # type: ignore[union-attr]
+
+
+def bare(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Leave out what torch's exporter notes of itself: folders of this machine, a third of the bytes."""
+    for noted in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del noted.metadata_props[:]
+        noted.doc_string = ""
+    return model
 
 
 def parity(spec: GraphSpec, model: onnx.ModelProto) -> dict[str, float]:
@@ -88,15 +104,35 @@ def latency_us(spec: GraphSpec, model: onnx.ModelProto) -> dict[str, float]:
     return {"median": round(float(np.median(times)), 1), "p95": round(float(np.percentile(times, 95)), 1)}
 
 
-def export_run(checkpoint: Path, out: Path, name: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write a model folder from a checkpoint; give what its ``model.json`` holds."""
+def export_run(
+    checkpoint: Path,
+    out: Path,
+    name: str,
+    facts: dict[str, Any],
+    precision: str = SHIPPED,
+    scored: Sequence[NoteTable] = (),
+) -> dict[str, Any]:
+    """Write a model folder from a checkpoint; give what its ``model.json`` holds.
+
+    Args:
+        checkpoint: a training run's.
+        out: the folder; files of the same names are written over.
+        name: the model's.
+        facts: more of what ``model.json`` is to hold.
+        precision: of `PRECISIONS`.
+        scored: music to score every precision on, for the card; none: no comparison.
+
+    Raises:
+        ModelError: a graph differs from torch's network.
+    """
     network, trained = load_network(checkpoint)
     out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     measured: dict[str, Any] = {}
+    exported: dict[str, onnx.ModelProto] = {}
     for spec in graphs(network):
-        full = export_graph(spec)
-        small = quantised(full)
+        full = exported[spec.name] = export_graph(spec)
+        small = at_precision(full, precision)
         path = out / f"{spec.name}.onnx"
         path.write_bytes(small.SerializeToString())
         files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -105,16 +141,22 @@ def export_run(checkpoint: Path, out: Path, name: str, facts: dict[str, Any]) ->
             "parity": {output: round(worst, 7) for output, worst in parity(spec, full).items()},
             "quantised": {output: round(worst, 4) for output, worst in parity(spec, small).items()},
             "us_float32": latency_us(spec, full),
-            "us_int8": latency_us(spec, small),
+            "us": latency_us(spec, small),
         }
+    weights = weights_of(network)  # what `antiphon learn` goes on from: nothing can be learnt in 8 bits
+    (out / WEIGHTS).write_bytes(weights)
+    files[WEIGHTS] = hashlib.sha256(weights).hexdigest()
     written = {
-        "format": FORMAT, "name": name, "opset": OPSET, "network": network.config.as_dict(), "files": files,
-        "parameters": sum(p.numel() for p in network.parameters()),
+        "kind": "antiphon", "format": FORMAT, "name": name, "licence": "MIT", "opset": OPSET,
+        "network": network.config.as_dict(), "files": files,
+        "precision": precision, "parameters": sum(p.numel() for p in network.parameters()),
         "trained": {
             "steps": trained["step"], "notes": trained["notes_seen"], "hours": round(trained["trained_s"] / 3600, 2)
         },
         "export": measured, **facts,
     }  # fmt: skip
+    if scored:
+        written["precisions"] = compared(exported, scored)
     (out / "model.json").write_text(json.dumps(written, indent=1) + "\n")
     return written
 
@@ -125,6 +167,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("run", type=Path, help="a training run's folder")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--name", help="the model's name (default: the folder's)")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default=SHIPPED, help="of the weights (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--compare", type=int, default=0, metavar="N", help="for the card: score each precision on N validation pieces"
+    )
+    parser.add_argument("--rollout", action="store_true", help="also the graphs of whole rollouts, for batches")
     parser.add_argument("--recipe", default="antiphon", help="the recipe that it was trained with: for the card")
     parser.add_argument("--scores", type=Path, help="for the card: what `antiphon evaluate --json` wrote")
     parser.add_argument("--facts", type=Path, help="for the card: JSON with command, trained_on, scores_command")
@@ -132,13 +181,19 @@ def main(argv: list[str]) -> int:
     facts = json.loads(args.facts.read_text()) if args.facts else {}
     if args.scores:
         facts = {"scores_command": "antiphon evaluate", **facts, "scores": json.loads(args.scores.read_text())}
-    written = export_run(args.run / CHECKPOINT, args.out, args.name or args.out.name, facts)
+    scored = sampled(args.run / "valid.npz", args.compare) if args.compare > 0 else []
+    written = export_run(args.run / CHECKPOINT, args.out, args.name or args.out.name, facts, args.precision, scored)
+    if args.rollout:
+        from antiphon.export.rollout_onnx import write_rollout  # noqa: PLC0415  it builds on this module
+
+        for file, size in write_rollout(args.run / CHECKPOINT, args.out, args.precision).items():
+            print(f"{file}: {size} bytes")
     (args.out / "CARD.md").write_text(card(written, Recipe.load(args.recipe).data))
     for graph, told in written["export"].items():
         print(
             f"{graph}: {told['bytes']} bytes, "
-            f"off torch by {max(told['parity'].values()):.1e}, in 8 bits by "
+            f"off torch by {max(told['parity'].values()):.1e}, in {args.precision} by "
             f"{max(told['quantised'].values()):.3f}; "
-            f"{told['us_float32']['median']} us -> {told['us_int8']['median']} us"
+            f"{told['us_float32']['median']} us -> {told['us']['median']} us"
         )
     return 0

@@ -1,4 +1,4 @@
-"""Weights in 8 bits, with a scale for every block of every row, as the operator ``MatMulNBits`` takes them.
+"""Weights in 8 or 4 bits, with a scale for every block of every row, as the operator ``MatMulNBits`` takes them.
 
 Scales that span a whole tensor (dynamic int8) would give one row another answer alone than in a batch, and
 rollback and best-of-N would not agree with themselves; scales by row do not. Nor may one row take another way than
@@ -16,14 +16,16 @@ from onnx import helper, numpy_helper
 
 #: Weights a scale is shared by, along a row. A power of two; 128 fits rows of 352 and 384 with little padding.
 BLOCK = 128
+#: Likewise of 4 bits: sixteen values need a finer scale.
+BLOCK_4 = 32
 #: Smaller products gain nothing.
 FEWEST_WEIGHTS = 8192
 _FIRST, _SECOND, _LAST = "axis_0", "row_1", "row_-1"  # constants of the slices
-_ZERO_POINT = 128  # of unsigned 8 bits, the operator's default
+_ZERO_POINT, _ZERO_POINT_4 = 128, 8  # of unsigned 8 and 4 bits, the operator's defaults
 
 
-def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give a copy of ``model`` whose large constant matrix products are ``MatMulNBits``."""
+def quantised(model: onnx.ModelProto, bits: int = 8) -> onnx.ModelProto:
+    """Give a copy of ``model`` whose large constant matrix products are ``MatMulNBits`` of 8 or 4 bits."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -36,7 +38,7 @@ def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
         graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
     padded: set[str] = set()
     for node in graph.node:
-        replaced = _replace(node, weights, uses, graph) if node.op_type in ("Gemm", "MatMul") else None
+        replaced = _replace(node, weights, uses, graph, bits) if node.op_type in ("Gemm", "MatMul") else None
         for made in replaced or [node]:
             if made.op_type == "MatMulNBits":
                 nodes.extend(_never_alone(made, padded))
@@ -54,7 +56,7 @@ def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _replace(
-    node: onnx.NodeProto, weights: dict[str, onnx.TensorProto], uses: dict[str, int], graph: onnx.GraphProto
+    node: onnx.NodeProto, weights: dict[str, onnx.TensorProto], uses: dict[str, int], graph: onnx.GraphProto, bits: int
 ) -> list[onnx.NodeProto] | None:
     name = node.input[1]
     if name not in weights or uses[name] > 1:
@@ -70,20 +72,20 @@ def _replace(
         matrix = matrix.T  # now [out, in], a row for each output
     if matrix.ndim != 2 or matrix.size < FEWEST_WEIGHTS:
         return None
-    packed, scales = quantise_rows(matrix)
-    graph.initializer.append(numpy_helper.from_array(packed, name + "_q8"))
+    packed, scales = quantise_rows(matrix) if bits == 8 else quantise_rows_4(matrix)
+    graph.initializer.append(numpy_helper.from_array(packed, name + f"_q{bits}"))
     graph.initializer.append(numpy_helper.from_array(scales, name + "_scales"))
-    biased = len(node.input) > 2 and node.input[2]
-    product = node.output[0] + "_product" if biased else node.output[0]
-    nodes = [
+    packs = [name + f"_q{bits}", name + "_scales"]
+    bias = (
+        ["", "", node.input[2]] if len(node.input) > 2 and node.input[2] else []
+    )  # after two inputs that are not used
+    return [
         helper.make_node(
-            "MatMulNBits", [node.input[0], name + "_q8", name + "_scales"], [product], domain="com.microsoft",
-            K=matrix.shape[1], N=matrix.shape[0], bits=8, block_size=BLOCK, accuracy_level=4,
+            "MatMulNBits", [node.input[0], *packs, *bias], [node.output[0]], domain="com.microsoft",
+            K=matrix.shape[1], N=matrix.shape[0], bits=bits,
+            block_size=BLOCK if bits == 8 else BLOCK_4, accuracy_level=4,
         )
     ]  # fmt: skip
-    if biased:
-        nodes.append(helper.make_node("Add", [product, node.input[2]], [node.output[0]]))
-    return nodes
 
 
 def _never_alone(product: onnx.NodeProto, padded: set[str]) -> list[onnx.NodeProto]:
@@ -96,8 +98,8 @@ def _never_alone(product: onnx.NodeProto, padded: set[str]) -> list[onnx.NodePro
             helper.make_node("Slice", [rows, _FIRST, _SECOND, _FIRST], [rows + "_first"]),
             helper.make_node("Concat", [rows, rows + "_first"], [rows + "_padded"], axis=0),
         ]
-    product.input[0], product.output[0] = rows + "_padded", out + "_padded"
-    return [*nodes, product, helper.make_node("Slice", [out + "_padded", _FIRST, _LAST, _FIRST], [out])]
+    product.input[0], product.output[0] = rows + "_padded", out + "_of_padded"
+    return [*nodes, product, helper.make_node("Slice", [out + "_of_padded", _FIRST, _LAST, _FIRST], [out])]
 
 
 def quantise_rows(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -107,12 +109,33 @@ def quantise_rows(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArr
     >>> packed[0, 0, :3].tolist(), float(scales[0])
     ([255, 64, 128], 1.0)
     """
-    rows, columns = matrix.shape
-    blocks = -(-columns // BLOCK)
-    padded = np.zeros((rows, blocks * BLOCK), np.float32)
-    padded[:, :columns] = matrix
-    shaped = padded.reshape(rows, blocks, BLOCK)
+    shaped = _in_blocks(matrix, BLOCK)
     scales = np.abs(shaped).max(axis=2) / 127.0
     scales = np.where(scales == 0.0, 1.0, scales).astype(np.float32)
     packed = np.clip(np.round(shaped / scales[:, :, None]), -127, 127) + _ZERO_POINT
     return packed.astype(np.uint8), scales.reshape(-1)
+
+
+def quantise_rows_4(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Quantise [N, K] to two weights a byte [N, blocks, BLOCK_4 / 2] and scales [N * blocks].
+
+    The weight that is furthest from zero becomes -8, so that all sixteen values are used.
+
+    >>> packed, scales = quantise_rows_4(np.array([[8.0, -4.0]], np.float32))
+    >>> packed[0, 0, :2].tolist(), float(scales[0])
+    ([192, 136], -1.0)
+    """
+    shaped = _in_blocks(matrix, BLOCK_4)
+    furthest = np.take_along_axis(shaped, np.abs(shaped).argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
+    scales = np.where(furthest == 0.0, 1.0, furthest / -8.0).astype(np.float32)
+    values = (np.clip(np.round(shaped / scales[:, :, None]), -8, 7) + _ZERO_POINT_4).astype(np.uint8)
+    return (values[:, :, ::2] | (values[:, :, 1::2] << 4)).astype(np.uint8), scales.reshape(-1)
+
+
+def _in_blocks(matrix: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    """Pad the rows [N, K] with zeros, and cut them to [N, blocks, block]."""
+    rows, columns = matrix.shape
+    blocks = -(-columns // block)
+    padded = np.zeros((rows, blocks * block), np.float32)
+    padded[:, :columns] = matrix
+    return padded.reshape(rows, blocks, block)

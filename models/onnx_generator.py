@@ -32,8 +32,9 @@ from antiphon.models.note_memory import NoteMemory
 from antiphon.models.notes import SHIFTS, NoteTable
 from antiphon.models.onnx_rollout import rolled_out, run_together
 from antiphon.models.onnx_scoring import score_pieces
-from antiphon.models.onnx_session import asked_providers, open_session
+from antiphon.models.onnx_session import open_session
 from antiphon.models.parts import Part
+from antiphon.models.provider_trial import providers_for
 from antiphon.models.recent import Recent
 from antiphon.models.roll import ROLL_CHANNELS, Roll
 from antiphon.models.sampling import draw, log_softmax
@@ -78,7 +79,7 @@ class OnnxGenerator:
         self._files = files
         self.name, self.sha256 = files.name, files.sha256
         self.provider_asked = provider
-        asked = asked_providers(provider)
+        asked = providers_for(files, provider)
         sessions = [open_session(files.graph(graph), asked, remedy=_REMEDY) for graph in GRAPHS]
         self._step, self._pitch, self._touch, self._reply = sessions
         #: what runs the graphs in truth, whatever was asked for
@@ -89,6 +90,11 @@ class OnnxGenerator:
         self._recalls = "keys" in self._shapes
         self._empty = self._nothing()
         self._reply_fixed: tuple[Constraints, dict[str, NDArray[np.float32]]] | None = None
+
+    @property
+    def files(self) -> ModelFiles:
+        """The folder it plays from."""
+        return self._files
 
     @classmethod
     def load(cls, name: str, provider: str = "auto") -> OnnxGenerator:

@@ -11,7 +11,7 @@ from importlib import metadata
 
 from antiphon.daemon.commands.flags import Parser
 from antiphon.models.errors import AntiphonError
-from antiphon.models.model_files import find_model, shipped_models
+from antiphon.models.model_files import DEFAULT_MODEL, find_model, shipped_models
 
 
 def main(argv: list[str]) -> int:
@@ -66,7 +66,19 @@ def _provider() -> str:
 
     options = load(None).options
     generator = load_generator(options["model"], options["provider"])
-    return f"{generator.name} loads: asked for {generator.provider_asked}, got {generator.provider_got}"
+    told = f"{generator.name} loads: asked for {generator.provider_asked}, got {generator.provider_got}"
+    if options["provider"] == "auto" and (trial := _trial(options["model"])):
+        told += f"; {trial}"
+    return told
+
+
+def _trial(model: str) -> str:
+    """Time the providers that are installed, where there are several: nobody waits to play while the doctor looks."""
+    from antiphon.models.provider_trial import tried  # noqa: PLC0415  onnxruntime
+
+    files = find_model(model)
+    trial = tried(files) if files.kind == DEFAULT_MODEL else None
+    return "" if trial is None else str(trial)
 
 
 def _models() -> str:
