@@ -11,7 +11,7 @@ import pytest
 from antiphon.models import provider_trial
 from antiphon.models.errors import ModelError
 from antiphon.models.model_files import ModelFiles
-from antiphon.models.provider_trial import CPU, Trial, found, tried
+from antiphon.models.provider_trial import CPU, Trial, found, providers_for, tried
 
 _GPU = "CUDAExecutionProvider"
 _BOTH = (CPU, _GPU)
