@@ -14,13 +14,6 @@ CURVES = "curves.png"
 Line = Mapping[str, Any]
 
 
-def main(argv: list[str]) -> int:
-    """Run ``antiphon train``."""
-    from antiphon.models import training  # noqa: PLC0415  curves alone need no torch
-
-    return training.main(argv, draw_run)
-
-
 def draw_run(folder: Path) -> Path | None:
     """Draw a run's log over the notes seen: loss in all and by attribute, and the learning rate.
 

@@ -198,7 +198,8 @@ def _in_seconds(raw: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
 def _on_ticks(raw: NDArray[np.float64], score: Any, midi: MidiBytes) -> NDArray[np.int64]:
     scale = TICKS_PER_BEAT / (midi.ticks_per_beat or 1)
     onset_tick = _rounded(raw[:, 0] * scale)
-    signatures = sorted((int(s.time * scale), s.numerator, s.denominator) for s in score.time_signatures)
+    told = sorted(score.time_signatures, key=lambda signature: signature.time)  # of two at one tick the later holds
+    signatures = [(int(s.time * scale), s.numerator, s.denominator) for s in told]
     if not signatures or signatures[0][0] > 0:
         signatures.insert(0, (0, 4, 4))
     starts = np.array([start for start, _, _ in signatures], np.int64)

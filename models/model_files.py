@@ -38,7 +38,7 @@ class ModelKind:
 KINDS: Mapping[str, ModelKind] = {
     "antiphon": ModelKind(
         "every mode, free or on a clock: hears what sounds, plays all parts",
-        FORMAT, tuple(f"{graph}.onnx" for graph in GRAPHS), optional=("rollout.onnx", "turn.onnx"), sizes=("hidden",),
+        FORMAT, tuple(f"{graph}.onnx" for graph in GRAPHS), ("rollout.onnx", "turn.onnx", "weights.pt"), ("hidden",),
     ),
     "lstm": ModelKind(
         "notes and chords after a paper's plain LSTM: harmony its own, rhythm and touch those it hears",

@@ -90,9 +90,11 @@ def test_the_table_is_shown_in_one_piece_and_is_json() -> None:
     assert "| all |" not in text
     table[MUSIC] = {
         "columns": ["real", "other", "whole"], "takes": 3, "notes": 8, "prompt": 9, "accompaniments": 0, "beats": 4,
+        "temperature": 0.9, "top_p": 1.0,
         "rows": {"repetition": {"real": {"mean": 0.5, "interval": 0.1}, "whole": {"mean": None, "interval": None}}},
     }  # fmt: skip
     assert "| repetition | 0.500 ± 0.100 | — | — |" in show(table)
+    assert "drawn at temperature 0.9, top-p 1;" in show(table)
 
 
 def _run(folder: Path) -> Path:

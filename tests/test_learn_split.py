@@ -63,7 +63,7 @@ def test_a_split_holds_out_a_fifth_and_no_version_is_on_both_sides(count: int, s
     assert max(1, count // 5) <= len(held) <= max(1, count // 5) + doubled
     for group in versions(pieces):
         assert len({index in held for index in group}) == 1
-    if count >= 20:  # long and short ones are both held out, as they are learnt from
+    if count >= 20 and not doubled:  # long and short ones are both held out; versions may outweigh a side
         lengths = sorted(len(piece.notes) for piece in found.held_out)
         assert lengths[0] < np.median([len(piece.notes) for piece in pieces]) < lengths[-1]
 

@@ -13,7 +13,7 @@ from antiphon.models.errors import ModelError
 from antiphon.models.load import load_generator
 from antiphon.models.model_files import KINDS, check_model, find_model, kind_of, shipped_models
 
-_MOST_BYTES = 20_000_000
+_MOST_BYTES = 40_000_000
 _OTHERS = [kind for kind in KINDS if kind != "antiphon"]
 
 
