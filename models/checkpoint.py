@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,6 @@ from antiphon.models.network import AntiphonNetwork, NetworkConfig
 CHECKPOINT = "checkpoint.pt"
 #: torch's complaint of another shape lists every weight; its beginning tells enough.
 _MOST_TOLD = 300
-
-
-def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write it; the old one stays until the new one is whole and on the disk.
-
-    Raises:
-        DataError: the disk refuses.
-    """
-    fresh = path.with_name(path.name + ".new")
-    try:
-        with fresh.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except OSError as error:
-        raise DataError(f"{path} can not be written ({error.strerror}); make room: the last one is kept") from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def adapt(
 
 
 def check_batches(pieces: list[NoteTable]) -> list[Batch]:
-    """Cut held-out pieces as `scoring.generator_nll` does: every note counts once, after 128 to 256 notes before it."""
+    """Cut held-out pieces as `onnx_scoring` does: every note counts once, after 128 to 256 notes before it."""
     jobs = [(notes, start) for notes in pieces for start in range(0, max(1, len(notes) - WINDOW), HOP)]
     jobs.sort(key=lambda job: min(len(job[0]) - job[1], WINDOW + HOP))  # rows of a batch end together
     batches = []

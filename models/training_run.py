@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from antiphon.models.baselines import ATTRIBUTES as COMMON
-from antiphon.models.checkpoint import CHECKPOINT, brief, read_checkpoint, write_checkpoint
+from antiphon.models.checkpoint import CHECKPOINT, brief, read_checkpoint
+from antiphon.models.checkpoint_file import write_checkpoint
 from antiphon.models.errors import DataError
 from antiphon.models.excerpts import Batch
 from antiphon.models.network import ATTRIBUTES, AntiphonNetwork, NetworkConfig

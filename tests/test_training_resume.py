@@ -172,7 +172,8 @@ def test_it_stops_when_it_gets_no_better_and_keeps_the_best(corpus: Path, tmp_pa
 
 
 def test_another_networks_checkpoint_is_refused_and_left(corpus: Path, tmp_path: Path) -> None:
-    from antiphon.models.checkpoint import load_network, read_checkpoint, write_checkpoint
+    from antiphon.models.checkpoint import load_network, read_checkpoint
+    from antiphon.models.checkpoint_file import write_checkpoint
     from antiphon.models.recipe import Recipe
 
     out = tmp_path / "run"

@@ -85,7 +85,10 @@ def _models() -> str:
     models = [find_model(name) for name in shipped_models()]
     if not models:
         raise AntiphonError("none is shipped; make one with `antiphon train` and `antiphon export`")
-    return ", ".join(f"{model.name} (whole, {model.sha256[:12]})" for model in models)
+    from antiphon.models.critic.judge import Critic  # noqa: PLC0415  onnxruntime
+
+    Critic()  # raises where its files are not whole: `candidates` would then choose nothing
+    return ", ".join(f"{model.name} (whole, {model.sha256[:12]})" for model in models) + ", critic (whole)"
 
 
 def _live() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from antiphon.models.checkpoint_file import write_checkpoint
 from antiphon.models.errors import DataError
 from antiphon.models.frames.excerpts import Batch, batches, cut, moved
 from antiphon.models.frames.network import FrameNetwork, NetworkConfig
@@ -67,9 +67,7 @@ class Run:
             "epoch": self.epoch, "batch": self.batch, "trained_s": self.trained_s, "sums": self.sums.tolist(),
             "best": self.best, "best_epoch": self.best_epoch, "log": self.log, "rng": torch.get_rng_state(),
         }  # fmt: skip
-        fresh = self.folder / (CHECKPOINT + ".new")
-        torch.save(state, fresh)
-        os.replace(fresh, self.folder / CHECKPOINT)
+        write_checkpoint(self.folder / CHECKPOINT, state)
 
     def resume(self) -> bool:
         """Go on from the folder's checkpoint, if there is one: as if it had never stopped.

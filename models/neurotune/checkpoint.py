@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from antiphon.models.checkpoint_file import write_checkpoint
 from antiphon.models.errors import DataError
 from antiphon.models.neurotune.discriminator import Discriminator, DiscriminatorConfig
 from antiphon.models.neurotune.layers import GeneratorConfig
@@ -24,9 +24,7 @@ def save(run: Run, path: Path) -> None:
         "discriminator_config": run.discriminator.config.as_dict(),
         "step": run.step, "trained_s": run.trained_s, "curves": run.curves.series,
     }  # fmt: skip
-    fresh = path.with_suffix(".new")
-    torch.save(state, fresh)
-    os.replace(fresh, path)
+    write_checkpoint(path, state)
 
 
 def resume(run: Run, path: Path) -> bool:
