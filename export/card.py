@@ -72,7 +72,8 @@ def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
             for name, told in facts["export"].items()
         ),
         "",
-        "Times are of a hot loop with a batch of one, on one CPU thread, on the machine that exported it.",
+        "Bytes are with the weights of each; on disk the graphs share theirs in one file. Times are of a hot loop with",
+        "a batch of one, on one CPU thread, on the machine that exported it.",
         "",
     ]
     if "precisions" in facts:

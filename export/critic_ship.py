@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
+from antiphon.export.critic_committee import together
 from antiphon.export.neurotune_critic import critic_model
 from antiphon.export.onnx_export import OPSET, TOLERANCE
 from antiphon.export.paper_card import LICENCE, card, data_terms
-from antiphon.models.critic.judge import FACTS, FORMAT, GRAPH
+from antiphon.models.critic.judge import FACTS, FORMAT, GRAPH, Critic
 from antiphon.models.critic.network import CriticNetwork
 from antiphon.models.critic.rows import SIZES
 from antiphon.models.critic.training import Trained
@@ -31,7 +33,10 @@ _LIMITS = (
 )
 
 
-def ship_critic(trained: Trained, out: Path, facts: dict[str, Any], sources: list[str], command: str) -> dict[str, Any]:
+def ship_critic(
+    trained: Trained, out: Path, facts: dict[str, Any], sources: list[str], command: str,
+    before: Critic | None = None, weight: float = 0.0,
+) -> dict[str, Any]:  # fmt: skip
     """Write a critic's folder; give what its ``critic.json`` holds.
 
     Args:
@@ -40,21 +45,27 @@ def ship_critic(trained: Trained, out: Path, facts: dict[str, Any], sources: lis
         facts: more to tell: ``judges``, ``making``, ``plan`` and the like.
         sources: data sets that it learnt from.
         command: that made it.
+        before: the critic of the round before; what it says is added.
+        weight: how much that counts.
 
     Raises:
         ModelError: the graph differs from torch.
     """
-    data = critic_model(trained.network, SIZES).SerializeToString()
-    worst = _off_torch(trained.network, data)
+    model = critic_model(trained.network, SIZES)
+    worst = _off_torch(trained.network, model.SerializeToString())
     if worst > TOLERANCE:
         raise ModelError(f"export: the critic differs from torch by {worst:g} (at most {TOLERANCE:g})")
+    if before is not None:
+        model = together(model, onnx.load(str(before.graph)), weight)
+    data = model.SerializeToString()
     written = {
         "format": FORMAT, "name": "critic", "what": _WHAT, "licence": LICENCE, "opset": OPSET,
-        "network": trained.network.config.as_dict(), "parameters": parameters_of(trained.network),
+        "network": trained.network.config.as_dict(),
+        "parameters": parameters_of(trained.network) + (int(before.facts["parameters"]) if before is not None else 0),
         "files": {GRAPH: hashlib.sha256(data).hexdigest()}, "bytes": {GRAPH: len(data)},
         "off_torch_by": {Path(GRAPH).stem: round(worst, 7)}, "data": data_terms(sources), "command": command,
         "trained_for": f"{trained.steps} steps; kept is step {trained.step}, best on prompts held out of training.",
-        "scores": {"Real or made, on prompts held out of training": _scores(trained)}, "limits": list(_LIMITS),
+        "scores": {_made(before): _scores(trained)}, "limits": list(_LIMITS),
         **facts,
     }  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
@@ -62,6 +73,12 @@ def ship_critic(trained: Trained, out: Path, facts: dict[str, Any], sources: lis
     (out / FACTS).write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (out / "CARD.md").write_text(card(written), encoding="utf-8")
     return written
+
+
+def _made(before: Critic | None) -> str:
+    if before is None:
+        return "Real or made, on prompts held out of training"
+    return "Real or made, half of these the choice of the critic before; on prompts held out of training, new one alone"
 
 
 def _scores(trained: Trained) -> str:

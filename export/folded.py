@@ -1,88 +1,125 @@
-"""Parts of the network with their embeddings folded into one table each: one look-up and a sum, instead of many."""
+"""Parts of the network with their embeddings folded into one table each, and products of one input into one."""
 
 from __future__ import annotations
 
 from typing import cast
 
 import torch
-from antiphon.models.generator import VELOCITY_LEVELS
+from antiphon.export.lean import never_alone, offsets, summed
+from antiphon.models.events import EVENT
+from antiphon.models.generator import PITCHES, TIME_CLASSES, VELOCITY_LEVELS, VELOCITY_STEP
 from antiphon.models.network import HIGHEST, LOWEST, EventEncoder, PitchHead, TouchHead
+from antiphon.models.notes import SHIFTS
 from torch import Tensor, nn
 from torch.nn import functional
 
+#: What is told last of a note, in the order of one product.
+STRUCK = (TIME_CLASSES, VELOCITY_STEP, SHIFTS)
+
 
 class FoldedEncoder(nn.Module):
-    """`EventEncoder`, each embedding multiplied beforehand by its columns of the layer above: one look-up and a sum."""
+    """`EventEncoder`, each embedding multiplied beforehand by its columns of the layer above: one look-up and a sum.
 
-    def __init__(self, encoder: EventEncoder) -> None:
+    Args:
+        encoder: the network's.
+        padded: the codes come with one row more (`lean.never_alone`), as `told` must.
+    """
+
+    def __init__(self, encoder: EventEncoder, padded: bool = False) -> None:
         super().__init__()
         self.features, self.pool, self.code, self.norm = encoder.features, encoder.pool, encoder.code, encoder.norm
+        self.padded = padded
         embeddings = encoder.embeddings
         widths = [embedding.embedding_dim for embedding in embeddings]
         *columns, code = torch.split_with_sizes(encoder.out.weight.detach(), [*widths, encoder.code.out_features], 1)
         folded = [embedding.weight.detach() @ part.T for embedding, part in zip(embeddings, columns, strict=True)]
-        self.register_buffer("table", torch.cat(folded))
-        self.register_buffer("offsets", _offsets([len(part) for part in folded]))
         told = [cast(nn.Embedding, embedding).weight.detach() for embedding in encoder.controls]
-        self.register_buffer("told", torch.cat(told))
-        self.register_buffer("told_offsets", _offsets([len(part) for part in told]))
+        self.register_buffer("table", torch.cat([*folded, *told]))
+        self.register_buffer("offsets", offsets([len(part) for part in (*folded, *told)]))
+        rows = torch.arange(len(folded) + len(told)) < EVENT  # the event's go through the norm, the others do not
+        self.register_buffer("which", torch.stack([rows, ~rows]).float())
         self.out = nn.Linear(code.shape[1], code.shape[0])
         self.out.weight.data, self.out.bias.data = code.contiguous(), encoder.out.bias.detach()
 
-    def forward(self, event: Tensor, roll: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
-        """See `EventEncoder.forward`; what is told is added."""
+    def forward(self, told: Tensor, roll: Tensor) -> tuple[Tensor, Tensor]:
+        """Map told [B, EVENT + controls] (the event, what is told with it) and roll to code and features.
+
+        See `EventEncoder.forward`; what is told is added.
+        """
         features = functional.relu(self.features(roll[:, :, LOWEST : HIGHEST + 1]))
-        code = functional.relu(self.code(functional.relu(self.pool(features)).flatten(1)))
-        looked_up = _summed(cast(Tensor, self.table)[event + cast(Tensor, self.offsets)])
-        told = _summed(cast(Tensor, self.told)[controls + cast(Tensor, self.told_offsets)])
-        return self.norm(self.out(code) + looked_up) + told, features
+        code = functional.relu(self.pool(features)).flatten(1)
+        code = functional.relu(self.code(never_alone(code) if self.padded else code))
+        rows = functional.embedding(told + cast(Tensor, self.offsets), cast(Tensor, self.table))
+        looked_up, added = torch.split_with_sizes(cast(Tensor, self.which) @ rows, [1, 1], 1)
+        return self.norm(self.out(code) + looked_up.squeeze(1)) + added.squeeze(1), features
 
 
 class FoldedPitchHead(nn.Module):
-    """`PitchHead`, its four embeddings in one table."""
+    """`PitchHead`, its four embeddings in one table, the state's two effects on the logits in one product."""
 
     def __init__(self, head: PitchHead) -> None:
         super().__init__()
         self.head = head
         tables = [embedding.weight.detach() for embedding in (head.part, head.gap, head.tick_in_beat, head.beat_in_bar)]
         self.register_buffer("table", torch.cat(tables))
-        self.register_buffer("offsets", _offsets([len(table) for table in tables]))
+        self.register_buffer("offsets", offsets([len(table) for table in tables]))
+        self.told = joined(head.film, head.absolute)
+        self.sizes = [head.film.out_features // 2] * 2 + [head.absolute.out_features]
+        with torch.no_grad():
+            self.told.bias[: self.sizes[0]] += 1.0  # a scale is around one
 
     def forward(self, context: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """See `PitchHead.forward`."""
-        looked_up = _summed(cast(Tensor, self.table)[place + cast(Tensor, self.offsets)])
-        return self.head.logits(functional.relu(self.head.context(context) + looked_up), features)
+        return self.at(self.head.context(context), features, place)
 
-
-def _summed(rows: Tensor) -> Tensor:
-    """Sum [B, rows, width] to [B, width]: as a product, whose order of adding does not depend on the batch."""
-    return (rows.new_ones(1, rows.shape[1]) @ rows)[:, 0]
-
-
-def _offsets(lengths: list[int]) -> Tensor:
-    """Where each table begins in all of them put together: [1, tables]."""
-    return torch.tensor([[sum(lengths[:index]) for index in range(len(lengths))]])
+    def at(self, told: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Do as `forward`, of `PitchHead.context` of the context; place may have one row less (`never_alone`)."""
+        looked_up = summed(functional.embedding(place + cast(Tensor, self.offsets), cast(Tensor, self.table)))
+        if looked_up.shape[0] != told.shape[0]:
+            looked_up = never_alone(looked_up)
+        code = functional.relu(told + looked_up)
+        effects, head = self.told(code), self.head
+        if len(features) != len(effects):
+            effects = effects[:-1]
+        scale, shift, absolute = torch.split_with_sizes(effects, self.sizes, 1)
+        view = head.around(features) * scale[:, :, None] + shift[:, :, None]
+        around = functional.pad(head.logit(functional.relu(view))[:, 0], (LOWEST, PITCHES - 1 - HIGHEST))
+        return around + absolute, code
 
 
 class FoldedTouchHead(nn.Module):
-    """`TouchHead`, what is known of the note in one table."""
+    """`TouchHead`, what is known of the note in one table, what is told last of it in one product."""
 
     def __init__(self, head: TouchHead) -> None:
         super().__init__()
         self.head = head
         tables = [embedding.weight.detach() for embedding in (head.pitch, head.ended, head.ended_key, head.level)]
         self.register_buffer("table", torch.cat(tables))
-        self.register_buffer("offsets", _offsets([len(table) for table in tables]))
+        self.register_buffer("offsets", offsets([len(table) for table in tables]))
         self.register_buffer("levels", torch.arange(VELOCITY_LEVELS)[None, :])
+        self.struck = joined(head.duration_logits, head.fine_logits, head.shift_logits)
 
     def touch(self, code: Tensor, pitch: Tensor, recent: Tensor) -> Tensor:
         """See `TouchHead.touch`."""
-        known = torch.cat([pitch[:, None], recent], dim=1) + cast(Tensor, self.offsets)
-        return functional.relu(self.head.code(code) + _summed(cast(Tensor, self.table)[known]))
+        return self.known(code, torch.cat([pitch[:, None], recent], dim=1))
+
+    def known(self, code: Tensor, known: Tensor) -> Tensor:
+        """Map code [B, head] and known [B, 4] (pitch, and what is recent of it) to [B, TOUCH]."""
+        rows = functional.embedding(known + cast(Tensor, self.offsets), cast(Tensor, self.table))
+        return functional.relu(self.head.code(code) + summed(rows))
 
     def forward(self, code: Tensor, pitch: Tensor, recent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See `TouchHead.forward`, of every velocity."""
         head, touch = self.head, self.touch(code, pitch, recent)
         struck = functional.relu(touch[:, None, :] + head.velocity(cast(Tensor, self.levels)))
-        finer = head.duration_logits(struck), head.fine_logits(struck), head.shift_logits(struck)
-        return (head.velocity_logits(touch), *finer)
+        duration, fine, shift = torch.split_with_sizes(self.struck(struck), list(STRUCK), 2)
+        return head.velocity_logits(touch), duration, fine, shift
+
+
+def joined(*layers: nn.Linear) -> nn.Linear:
+    """Give layers of one input as one layer, their outputs after each other."""
+    whole = nn.Linear(layers[0].in_features, sum(layer.out_features for layer in layers))
+    with torch.no_grad():
+        whole.weight.copy_(torch.cat([layer.weight for layer in layers]))
+        whole.bias.copy_(torch.cat([layer.bias for layer in layers]))
+    return whole

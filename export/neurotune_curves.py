@@ -23,7 +23,7 @@ _GRID: Colour = (228, 226, 220)
 _INK: Colour = (40, 40, 44)
 _FAINT: Colour = (120, 118, 112)
 #: Told apart also with most colour blindness (Okabe and Ito 2008).
-_LINES: tuple[Colour, ...] = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233))
+LINES: tuple[Colour, ...] = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233))
 _PANEL_WIDTH, _PANEL_HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 640, 220, 64, 44, 20, 30
 #: Points of a line: more are averaged, which also smooths what a batch's chance puts on top.
 _MOST_POINTS = 120
@@ -55,7 +55,7 @@ def draw_curves(panels: Sequence[Panel], path: Path) -> Path:
     pen = ImageDraw.Draw(image)
     for number, panel in enumerate(panels):
         _draw_panel(pen, panel, number * (_TOP + _PANEL_HEIGHT + _BOTTOM) + _TOP)
-    return _save(image, path)
+    return save_picture(image, path)
 
 
 def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, top: int) -> None:
@@ -82,7 +82,7 @@ def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, top: int) -> None:
         )
     x = float(_LEFT)
     for number, (name, points) in enumerate(lines.items()):
-        colour = _LINES[number % len(_LINES)]
+        colour = LINES[number % len(LINES)]
         places = [
             (_LEFT + share * _PANEL_WIDTH, bottom - (value - low) / (high - low) * _PANEL_HEIGHT)
             for share, value in points
@@ -139,11 +139,12 @@ def draw_rolls(rolls: Mapping[str, NoteTable], path: Path) -> Path:
             x = 10 + onset * _BEAT_PX / 24
             # a drum has no length: it is drawn as a dot
             length = 2.0 if part == Part.DRUMS else max(2.0, duration * _BEAT_PX / 24 - 1)
-            pen.rectangle((x, y, x + length, y + _KEY_PX - 1), fill=_LINES[part % len(_LINES)])
-    return _save(image, path)
+            pen.rectangle((x, y, x + length, y + _KEY_PX - 1), fill=LINES[part % len(LINES)])
+    return save_picture(image, path)
 
 
-def _save(image: Image.Image, path: Path) -> Path:
+def save_picture(image: Image.Image, path: Path) -> Path:
+    """Write a picture as a PNG and give its path. Raises: DataError."""
     try:
         image.save(path, "PNG")
     except OSError as error:

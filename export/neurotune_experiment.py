@@ -162,11 +162,11 @@ def compared(runs: dict[str, Run], held_out: Sequences, size: Size, seed: int) -
 
 def run_paper(run_folder: Path, out: Path, recipe: Recipe, size: Size) -> dict[str, Any]:
     """Train both arms, write pictures and samples to ``out``, and give the report."""
-    out.mkdir(parents=True, exist_ok=True)
     music = Sequences(load_pieces(run_folder / "train.npz"), recipe.sequences, recipe.weights)
     valid = load_pieces(run_folder / "valid.npz")
     held_out = Sequences(valid, recipe.sequences, recipe.weights)
     checked = held_out.draw(np.random.default_rng(recipe.training.seed), size.checked, changed=False)
+    out.mkdir(parents=True, exist_ok=True)  # what cannot be read leaves no folder behind
     began = time.perf_counter()
     runs = _trained(recipe, music, out, checked)
     _curves(runs, out / "curves.png")

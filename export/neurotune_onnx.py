@@ -13,7 +13,8 @@ from typing import Any, cast
 
 import onnx
 import torch
-from antiphon.export.graphs import GraphSpec, draw
+from antiphon.export.drawing import draw, share_of
+from antiphon.export.graph_specs import GraphSpec
 from antiphon.export.neurotune_critic import critic_model
 from antiphon.export.onnx_export import OPSET, parity, traced
 from antiphon.export.quantise import quantised
@@ -66,7 +67,7 @@ class DrawGraph(nn.Module):
         chances: list[Tensor] = []
 
         def drawn(logits: Tensor, bias: Tensor) -> Tensor:
-            chosen = draw(logits + bias, uniforms[:, len(choices), None], sharpness, top_p)
+            chosen = draw(logits + bias, share_of(uniforms[:, len(choices), None], top_p), sharpness)[:, 0]
             choices.append(chosen)
             chances.append(torch.log_softmax(logits, 1).gather(1, chosen[:, None]))
             return functional.one_hot(chosen, logits.shape[1]).float()

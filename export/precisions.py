@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+from antiphon.export.fused import fused
 from antiphon.export.quantise import quantised
 from onnx import TensorProto, helper, numpy_helper
 
@@ -33,7 +34,7 @@ def at_precision(model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
         return model
     if precision == "fp16":
         return _halved(model, products=True)
-    return _halved(quantised(model, 8 if precision == "int8" else 4), products=False)
+    return _halved(fused(quantised(model, 8 if precision == "int8" else 4)), products=False)
 
 
 def half_computed(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -21,6 +21,8 @@ Feed = dict[str, NDArray[Any]]
 class BoundRollout:
     """`turn.onnx`, bound for one number of lines, notes and notes heard before.
 
+    The GPU's way, which live play does not take yet: `tests/bench/gpu_rollout.py` measures it.
+
     Args:
         graph: the file, or its bytes.
         feed: from `rollout_feed`; its shapes hold for every call.

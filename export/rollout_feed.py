@@ -1,17 +1,16 @@
-"""A live state as the tensors that the graph of a rollout takes, and what it draws as a generator's draws."""
+"""A live state as the tensors that the graph of a rollout takes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from antiphon.export.rollout_graph import DRAWN
 from antiphon.export.rollout_state import NEVER, OVER
 from antiphon.models.controls import UNTOLD
 from antiphon.models.events import CYCLE
-from antiphon.models.generator import MAX_TICKS, PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS, Constraints, Draw
-from antiphon.models.onnx_generator import OnnxState
+from antiphon.models.generator import MAX_TICKS, PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS, Constraints
 from antiphon.models.onnx_rollout import Grid, checked
+from antiphon.models.onnx_state import OnnxState
 from antiphon.models.parts import Part
 from numpy.typing import NDArray
 
@@ -57,15 +56,6 @@ def rollout_feed(
         feed["keys"], feed["values"] = np.ascontiguousarray(keys), np.ascontiguousarray(values)
         feed["own_keys"], feed["own_values"] = (np.zeros((lines, notes, keys.shape[2]), np.float32) for _ in range(2))
     return feed
-
-
-def draws_of(notes: NDArray[np.int64], log_probs: NDArray[np.float32]) -> list[tuple[Draw, ...]]:
-    """Give what `rollout.onnx` drew as `Generator.rollout` does."""
-    lines = []
-    for line, chances in zip(notes.tolist(), log_probs.tolist(), strict=True):
-        named = [dict(zip(DRAWN, note, strict=True)) for note in line]
-        lines.append(tuple(Draw(**note, log_prob=chance) for note, chance in zip(named, chances, strict=True)))
-    return lines
 
 
 def _open(state: OnnxState, tick: int, notes: int) -> Feed:

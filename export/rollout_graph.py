@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+from antiphon.export.drawing import draw, share_of
 from antiphon.export.folded import FoldedEncoder, FoldedPitchHead, FoldedTouchHead
-from antiphon.export.graphs import draw
 from antiphon.export.rollout_recall import RolloutBackbone, Room
 from antiphon.export.rollout_state import Advance, Sounding
 from antiphon.models.events import CYCLE
@@ -90,23 +90,23 @@ class Turn(nn.Module):
         place = torch.stack([part, gap.clamp(max=MAX_TICKS), in_beat, in_bar], dim=1)
         pitch_logits, code = self.pitch(context, features, place)
         bias = _row(pitch_bias, part)
-        pitch = draw(pitch_logits + bias, uniforms[:, 2:3], sharpness, top_p)
+        pitch = draw(pitch_logits + bias, share_of(uniforms[:, 2:3], top_p), sharpness)[:, 0]
         log_prob = log_prob + _log_prob(pitch_logits, pitch)
         key = torch.where(part == Part.DRUMS, pitch + at_key.shape[1] // 2, pitch)
         recent = torch.stack([_at(ended, part), _at(at_key, key), _at(level, part)], dim=1)
         touch = self.touch.touch(code, pitch, recent)
         head = self.touch.head
         levels = head.velocity_logits(touch)
-        struck_level = draw(levels + velocity_bias, uniforms[:, 3:4], sharpness, top_p)
+        struck_level = draw(levels + velocity_bias, share_of(uniforms[:, 3:4], top_p), sharpness)[:, 0]
         log_prob = log_prob + _log_prob(levels, struck_level)
         struck = torch.relu(touch + head.velocity(struck_level))
         durations = head.duration_logits(struck)
-        drawn = draw(durations + duration_bias, uniforms[:, 4:5], sharpness, top_p)
+        drawn = draw(durations + duration_bias, share_of(uniforms[:, 4:5], top_p), sharpness)[:, 0]
         free = forced[:, 2] < 0
         duration = torch.where(free, drawn, forced[:, 2])
         log_prob = log_prob + torch.where(free, _log_prob(durations, drawn), 0.0)
-        fine = draw(head.fine_logits(struck), uniforms[:, 5:6], sharpness, top_p)
-        shift = draw(head.shift_logits(struck), uniforms[:, 6:7], sharpness, top_p)
+        fine = draw(head.fine_logits(struck), share_of(uniforms[:, 5:6], top_p), sharpness)[:, 0]
+        shift = draw(head.shift_logits(struck), share_of(uniforms[:, 6:7], top_p), sharpness)[:, 0]
         velocity = (struck_level * VELOCITY_STEP + fine).clamp(min=1)
         note = torch.stack([part, gap, pitch, velocity, duration, shift - SHIFTS // 2], dim=1)
 
@@ -120,7 +120,7 @@ class Turn(nn.Module):
                          velocity % VELOCITY_STEP], dim=1),
             sounding.ended,
         ], dim=1)  # fmt: skip
-        x, features = self.encoder(event, roll, controls)
+        x, features = self.encoder(torch.cat([event, controls], dim=1), roll)
         room = None
         if keys is not None and values is not None and own_keys is not None and own_values is not None:
             phase = torch.stack([start + then, start + now], dim=1) % CYCLE
@@ -147,11 +147,11 @@ class Turn(nn.Module):
         share = torch.logsumexp(allowed, dim=2) - torch.logsumexp(gap_logits, dim=2)
         weighed = torch.log_softmax(part_logits, dim=1) + share + part_bias
         free = forced[:, 0] < 0
-        drawn = draw(weighed, uniforms[:, 0:1], sharpness, top_p)
+        drawn = draw(weighed, share_of(uniforms[:, 0:1], top_p), sharpness)[:, 0]
         part = torch.where(free, drawn, forced[:, 0])
         log_prob = torch.where(free, _log_prob(part_logits, drawn), 0.0)
         free = forced[:, 1] < 0
-        drawn = draw(_row(allowed, part), uniforms[:, 1:2], sharpness, top_p)
+        drawn = draw(_row(allowed, part), share_of(uniforms[:, 1:2], top_p), sharpness)[:, 0]
         log_prob = log_prob + torch.where(free, _log_prob(_row(gap_logits, part), drawn), 0.0)
         # the last class stands for "four beats or more"
         late = torch.where(drawn == MAX_TICKS, torch.maximum(drawn, soonest[:, 0]), drawn)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from antiphon.export.graphs import GraphSpec
+from antiphon.export.graph_specs import GraphSpec
 from antiphon.export.onnx_export import OPSET, export_graph
 from antiphon.export.precisions import at_precision
 from antiphon.export.rollout_graph import ASKED, CARRIED, DRAWN, RECALLED_ASKED, RECALLED_CARRIED, Turn

@@ -10,7 +10,6 @@ import io
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import mido
 from antiphon.models.parts import OUTPUT_CHANNEL, PROGRAM, Part
@@ -187,8 +186,3 @@ def _us_per_beat(bpm: float) -> int:
 
 def _clamp_us(us: float) -> int:
     return max(1, min(_MAX_US_PER_BEAT, round(us)))
-
-
-def write_take(take: Take, path: Path) -> None:
-    """Write a take as a MIDI file. Raises: OSError."""
-    path.write_bytes(midi_bytes(take))

@@ -31,7 +31,7 @@ PERIODS = tuple(period for period in range(3, CYCLE + 1) if CYCLE % period == 0)
 HEADS = 4
 HEAD = 48  # two numbers a period, and four that are not rotated
 RECALLED = HEADS * HEAD
-_TAPS = 4  # notes that the convolution over time sees
+TAPS = 4  # notes that the convolution over time sees
 
 
 class Block(nn.Module):
@@ -129,7 +129,7 @@ class Linear(Block):
     def __init__(self, hidden: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(hidden)
-        self.taps = nn.Parameter(torch.randn(_TAPS, hidden) * 0.1)
+        self.taps = nn.Parameter(torch.randn(TAPS, hidden) * 0.1)
         self.enter = nn.Linear(hidden, 3 * hidden)  # gate, new, output's gate
         self.leave = nn.Linear(hidden, hidden)
         self.dropout = nn.Dropout(dropout)
@@ -137,13 +137,13 @@ class Linear(Block):
             self.taps[-1] += 1.0  # the note itself
             # gates open by a third to a hundredth: some channels hold a beat, some the whole window
             self.enter.bias[:hidden] = torch.linspace(-0.7, -4.6, hidden)
-        self.hidden, self.state = hidden, _TAPS * hidden
+        self.hidden, self.state = hidden, TAPS * hidden
 
     def forward(self, x: Tensor, ticks: Tensor) -> Tensor:
         """Map [B, T, H] and onsets [B, T] to [B, T, H], each row from those up to it."""
-        notes = functional.pad(self.norm(x), (0, 0, _TAPS - 1, 0))
+        notes = functional.pad(self.norm(x), (0, 0, TAPS - 1, 0))
         steps = x.shape[1]
-        heard = sum(notes[:, tap : tap + steps] * self.taps[tap] for tap in range(_TAPS))
+        heard = sum(notes[:, tap : tap + steps] * self.taps[tap] for tap in range(TAPS))
         gate, new, out = self.enter(heard).chunk(3, dim=-1)
         gate = torch.sigmoid(gate.float()).transpose(0, 1).contiguous()
         new = new.float().transpose(0, 1).contiguous()
@@ -154,10 +154,10 @@ class Linear(Block):
         """Map [B, H] and state [B, 4 H] (three notes before, held) to both after this note."""
         size = self.hidden
         note = self.norm(x)
-        before, held = torch.split_with_sizes(state, [(_TAPS - 1) * size, size], 1)
+        before, held = torch.split_with_sizes(state, [(TAPS - 1) * size, size], 1)
         notes = torch.cat([before, note], dim=1)
         heard = note * self.taps[-1]  # added one by one: a sum over an axis adds in another order in a batch
-        for tap, earlier in enumerate(notes.chunk(_TAPS, dim=1)[:-1]):
+        for tap, earlier in enumerate(notes.chunk(TAPS, dim=1)[:-1]):
             heard = heard + earlier * self.taps[tap]
         gate, new, out = self.enter(heard).chunk(3, dim=1)
         held = held + torch.sigmoid(gate) * (new - held)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from antiphon.models.baselines import ATTRIBUTES, uniform_nll
 from antiphon.models.corpus import load_pieces, read_corpus
-from antiphon.models.errors import DataError
+from antiphon.models.errors import DataError, ModelError
 from antiphon.models.generator import Generator
 from antiphon.models.kneser_ney import COUNTED, HIGHEST_ORDER, KneserNey
 from antiphon.models.load import load_generator
+from antiphon.models.model_files import find_folder
 from antiphon.models.music_evaluation import Takes, evaluate_music, show_music
 from antiphon.models.notes import Piece
 from antiphon.models.scoring import Losses, Score, labelled, limited, losses_of, score_of
@@ -98,21 +99,17 @@ def show(table: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str]) -> int:
-    """Run ``antiphon evaluate``."""
+def main(argv: list[str], draw: Callable[[dict[str, Any], Path], Sequence[Path]]) -> int:
+    """Run ``antiphon evaluate``.
+
+    Args:
+        argv: its arguments.
+        draw: draws a table into a folder, and gives the pictures' paths.
+    """
     args = _parser().parse_args(argv)
     names = [name for name in args.what if not _is_music(Path(name))]
     folders = [Path(name) for name in args.what if _is_music(Path(name))]
-    if not names:
-        raise DataError("evaluate: no model; give one that ships, or a model folder, before the music")
-    if args.run is None and not folders:
-        raise DataError("evaluate: nothing to score on; give folders of music, or --run with a training run")
-    _check_range("--orders", args.orders, 0, 7)
-    _check_range("--window", args.window, 1, 4096)
-    _check_range("--hop", args.hop, 1, 4096)
-    _check_range("--notes", args.notes, 0, 1 << 31)
-    if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise DataError(f"evaluate: --json {args.json}: there is no such folder; make it, or give another file")
+    _check(args, names, folders)
     plan = None
     if args.music:
         plan = Takes(
@@ -120,18 +117,7 @@ def main(argv: list[str]) -> int:
             args.temperature, args.top_p,
         )  # fmt: skip
     generators = [load_generator(name) for name in names]
-    if args.run is not None:
-        train, valid = load_pieces(args.run / "train.npz"), load_pieces(args.run / "valid.npz")
-    else:
-        corpus = read_corpus(folders)
-        train, valid = corpus.train, corpus.valid
-    valid = tuple(piece for piece in valid if len(piece.notes) > 1)
-    if not valid:
-        raise DataError("evaluate: there is no held-out music in what was given; give more files")
-    if args.only:
-        valid = _only(valid, args.only.split(","))
-    if not any(len(piece.notes) > 1 for piece in train):
-        raise DataError("evaluate: there is no music for the baselines to count; give more files")
+    train, valid = _pieces(args, folders)
     first, *others = generators
     table = evaluate(first, train, valid, args.notes, args.window, args.hop, others, args.orders)
     if plan is not None:
@@ -139,6 +125,9 @@ def main(argv: list[str]) -> int:
     print(show(table))
     if args.json:
         args.json.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n")
+    if args.plots:
+        for picture in draw(table, args.plots):
+            print(picture)
     return 0
 
 
@@ -155,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hop", type=int, default=128)
     parser.add_argument("--orders", type=int, default=HIGHEST_ORDER, help="the highest order of Kneser-Ney")
     parser.add_argument("--json", type=Path, help="write the table here too")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the table here too: a PNG a data set")
     music = parser.add_argument_group("music", "figures of takes that the models make, beside real music")
     music.add_argument("--music", action="store_true", help="make takes and measure them, too")
     music.add_argument("--takes", type=int, default=_USUAL.takes, help="takes of each kind")
@@ -165,6 +155,43 @@ def _parser() -> argparse.ArgumentParser:
     music.add_argument("--temperature", type=float, default=_USUAL.temperature, help="live play's is 0.9")
     music.add_argument("--top-p", type=float, default=_USUAL.top_p, help="live play's is 0.9")
     return parser
+
+
+def _check(args: argparse.Namespace, names: list[str], folders: list[Path]) -> None:
+    """Refuse what would only be told after minutes of scoring. Raises: DataError."""
+    if not names:
+        given = ", ".join(args.what)
+        raise DataError(f"evaluate: no model, got {given}; give one that ships, or a model's folder, before the music")
+    if args.run is None and not folders:
+        given = "; ".join(map(_what_else, names))
+        raise DataError(
+            f"evaluate: nothing to score on: {given}; give folders of MIDI files, or --run with a training run"
+        )
+    _check_range("--orders", args.orders, 0, 7)
+    _check_range("--window", args.window, 1, 4096)
+    _check_range("--hop", args.hop, 1, 4096)
+    _check_range("--notes", args.notes, 0, 1 << 31)
+    if args.json is not None and not args.json.resolve().parent.is_dir():
+        raise DataError(f"evaluate: --json {args.json}: there is no such folder; make it, or give another file")
+    if args.plots is not None and not (args.plots.is_dir() or _can_be_made(args.plots)):
+        raise DataError(f"evaluate: --plots {args.plots}: no folder, and none can be made there; give another one")
+
+
+def _pieces(args: argparse.Namespace, folders: list[Path]) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Give the music that the baselines count, and the music that is scored. Raises: DataError."""
+    if args.run is not None:
+        train, valid = load_pieces(args.run / "train.npz"), load_pieces(args.run / "valid.npz")
+    else:
+        corpus = read_corpus(folders)
+        train, valid = corpus.train, corpus.valid
+    valid = tuple(piece for piece in valid if len(piece.notes) > 1)
+    if not valid:
+        raise DataError("evaluate: there is no held-out music in what was given; give more files")
+    if args.only:
+        valid = _only(valid, args.only.split(","))
+    if not any(len(piece.notes) > 1 for piece in train):
+        raise DataError("evaluate: there is no music for the baselines to count; give more files")
+    return train, valid
 
 
 def _only(pieces: tuple[Piece, ...], wanted: list[str]) -> tuple[Piece, ...]:
@@ -179,6 +206,19 @@ def _only(pieces: tuple[Piece, ...], wanted: list[str]) -> tuple[Piece, ...]:
 
 def _is_music(path: Path) -> bool:
     return path.is_dir() and not (path / "model.json").is_file()
+
+
+def _what_else(name: str) -> str:
+    """Say what a word of the command line is that is no folder of music."""
+    try:
+        find_folder(name)
+    except ModelError:
+        return f"{name} is a file" if Path(name).is_file() else f"there is no {name}"
+    return f"{name} is a model"
+
+
+def _can_be_made(folder: Path) -> bool:
+    return not folder.exists() and folder.resolve().parent.is_dir()
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:

@@ -7,6 +7,7 @@ scoring). A test holds them equal.
 from __future__ import annotations
 
 import numpy as np
+from antiphon.models.controls import UNTOLD
 from antiphon.models.generator import (
     MAX_BEATS_IN_BAR,
     MAX_TICKS,
@@ -26,12 +27,16 @@ CYCLE = 48 * TICKS_PER_BEAT
 #: Columns of an event; from `ENDED` on a column a part (`models.recent`).
 PART, GAP, PITCH, VELOCITY, TICK_IN_BEAT, BEAT_IN_BAR, SHIFT, FINE, ENDED = range(9)
 EVENT = ENDED + PARTS
+#: Columns of what a step takes: an event, what is told with it, two phases.
+TOLD = EVENT + len(UNTOLD) + 2
 #: Columns of an event that place the next note for its pitch.
 PLACE = (PART, GAP, TICK_IN_BEAT, BEAT_IN_BAR)
 
 
-def event_of(before: int | None, note: HeldNote, recent: Recent) -> NDArray[np.int64]:
-    """Give the row of one note [1, EVENT].
+def told_of(before: int | None, note: HeldNote, recent: Recent) -> NDArray[np.int64]:
+    """Give what a step takes of one note [1, TOLD]: its row, what is told with it, and its phases.
+
+    The phases are onsets modulo `CYCLE`, of this note and of the one before it (where there is none: of this).
 
     Args:
         before: tick of the note before it; None where there is none.
@@ -42,7 +47,8 @@ def event_of(before: int | None, note: HeldNote, recent: Recent) -> NDArray[np.i
     velocity = note.velocity
     row = (
         note.part, gap, note.pitch, velocity // VELOCITY_STEP, note.tick_in_beat, note.beat_in_bar, note.shift,
-        velocity % VELOCITY_STEP, *recent.ended.tolist(),
+        velocity % VELOCITY_STEP, *recent.ended.tolist(), *(note.told or UNTOLD),
+        note.tick % CYCLE, (note.tick if before is None else before) % CYCLE,
     )  # fmt: skip
     return np.array([row], np.int64)
 

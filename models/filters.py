@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from antiphon.models.midi_read import FEWEST_NOTES
 from antiphon.models.notes import Column, NoteTable
 from antiphon.models.parts import Part
 from numpy.typing import NDArray
 
+#: A file with fewer notes has nothing to teach.
+FEWEST_NOTES = 16
 #: Notes struck in fewer places than this are chords, not music.
 FEWEST_ONSETS = 6
 #: Softer than this nobody hears it.

@@ -88,6 +88,13 @@ class Draw:
     shift: int = 0  # -4..3 eighths of a tick that the onset is off its tick
 
 
+class NothingAllowedError(ValueError):
+    """What is forced and masked leaves nothing of some attribute to draw; with less of it there may be something."""
+
+    def __init__(self, why: str = "every choice is forbidden") -> None:
+        super().__init__(why)
+
+
 #: A state is opaque to all but its generator: recurrent tensors, and what still sounds. Never mutated.
 State = Any
 
@@ -128,19 +135,19 @@ class Generator(Protocol):
             grid: (tick of a downbeat, ticks a beat: always 24, beats a bar), or None without a clock.
 
         Raises:
-            ValueError: every choice of an attribute is forbidden.
+            NothingAllowedError: every choice of an attribute is forbidden.
         """
 
     def reply(
         self, state: State, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: tuple[int, int, int] | None = None,
     ) -> tuple[State, Draw]:  # fmt: skip
-        """Take ``note`` in and draw the next event, whose part, gap and duration are forced, in the least time.
+        """Take ``note`` in and draw the next event, in the least time.
 
         The same as `step` and then `sample`, up to rounding.
 
         Raises:
-            ValueError: part, gap or duration is not forced.
+            NothingAllowedError: every choice of an attribute is forbidden.
         """
 
     def step_together(self, states: Sequence[State], notes: Sequence[HeldNote]) -> list[State]:
@@ -164,5 +171,6 @@ class Generator(Protocol):
             For each candidate its draws, in order.
 
         Raises:
-            ValueError: the uniforms have another shape; every choice of an attribute is forbidden.
+            NothingAllowedError: every choice of an attribute is forbidden.
+            ValueError: the uniforms have another shape.
         """

@@ -30,7 +30,7 @@ def load_generator(name: str, provider: str = "auto") -> LiveGenerator:
     """Find, check and load a model.
 
     Args:
-        name: of one that ships, or the path of a model's folder.
+        name: one of a model's that ships, or the path of a model's folder.
         provider: what is to run it; ``auto`` is the CPU, the fastest there is for one stream of small steps.
 
     Raises:

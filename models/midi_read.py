@@ -18,8 +18,6 @@ from antiphon.models.roles import part_of_track
 from antiphon.models.tempo_map import NOMINAL_BPM
 from numpy.typing import NDArray
 
-#: A file with fewer notes has nothing to teach.
-FEWEST_NOTES = 16
 #: A day at the nominal tempo: what is longer is a broken time, and would not fit 32 bits.
 LONGEST_BEATS = 24 * 60 * int(NOMINAL_BPM)
 _SUSTAIN = 64  # the controller's number
@@ -50,23 +48,6 @@ class Reading:
     notes: NoteTable
     timing: Timing
     bpm: float = 0.0  # beats a minute over the whole; 0 where there are no beats
-
-
-def read_notes(data: bytes, name: str, grid: BeatGrid | None = None) -> NoteTable:
-    """Read a MIDI file's bytes as a note table.
-
-    Args:
-        data: the file.
-        name: for errors.
-        grid: annotated beats; without them the file's own ticks and time signatures are the grid.
-
-    Raises:
-        MidiFileError: the bytes are no MIDI file, or hold fewer than `FEWEST_NOTES` notes.
-    """
-    notes = read_midi(data, name, grid).notes
-    if len(notes) < FEWEST_NOTES:
-        raise MidiFileError(f"{name}: {len(notes)} notes; at least {FEWEST_NOTES} are needed")
-    return notes
 
 
 def read_midi(data: bytes, name: str, grid: BeatGrid | None = None) -> Reading:

@@ -16,9 +16,13 @@ from typing import Any
 
 from antiphon.models.errors import ModelError
 
-FORMAT = 2
-GRAPHS = ("step", "pitch", "touch", "reply")
+FORMAT = 3
+GRAPHS = ("step", "pitch", "touch", "reply", "next")
+#: What the graphs share.
+GRAPH_WEIGHTS = "weights.bin"
 DEFAULT_MODEL = "antiphon"
+#: What models that ship are called, too.
+OTHER_NAMES: Mapping[str, str] = {"small": DEFAULT_MODEL}
 #: Nobody's model.json is this long; a wrong file given as one should not fill the memory.
 _LARGEST_FACTS = 4_000_000
 
@@ -38,7 +42,8 @@ class ModelKind:
 KINDS: Mapping[str, ModelKind] = {
     "antiphon": ModelKind(
         "every mode, free or on a clock: hears what sounds, plays all parts",
-        FORMAT, tuple(f"{graph}.onnx" for graph in GRAPHS), ("rollout.onnx", "turn.onnx", "weights.pt"), ("hidden",),
+        FORMAT, (*(f"{graph}.onnx" for graph in GRAPHS), GRAPH_WEIGHTS), ("rollout.onnx", "turn.onnx", "weights.pt"),
+        ("hidden",),
     ),
     "lstm": ModelKind(
         "notes and chords after a paper's plain LSTM: harmony its own, rhythm and touch those it hears",
@@ -83,25 +88,41 @@ def shipped_models() -> list[str]:
     return sorted(names, key=lambda name: (name != DEFAULT_MODEL, name))
 
 
+def shipped_name(name: str) -> str:
+    """Give the name that a model ships by, where ``name`` is another one of it; else ``name``.
+
+    >>> shipped_name("small"), shipped_name("lstm")
+    ('antiphon', 'lstm')
+    """
+    return OTHER_NAMES.get(name, name)
+
+
 def find_folder(name: str) -> Path:
-    """Give the folder of a model by the name of one that ships, or by its folder's path; unchecked.
+    """Give the folder of a model by a name of one that ships, or by its folder's path; unchecked.
 
     Raises:
         ModelError: there is none.
     """
     path = Path(name)
     if not path.is_dir() and "/" not in name and "\\" not in name:
-        path = Path(str(resources.files("antiphon.models"))) / "pretrained" / name
+        ours = Path(str(resources.files("antiphon.models")))
+        path = ours / "pretrained" / shipped_name(name)
+        if not path.is_dir() and (ours / "recipes" / f"{name}.toml").is_file():
+            raise ModelError(
+                f"model: no weights of {name!r} ship, its recipe alone; train it (antiphon train DATA... "
+                f"--recipe {name} --out RUN), and give the folder that `antiphon export RUN` makes"
+            )
     if not path.is_dir():
-        known = ", ".join(shipped_models()) or "none"
+        known = ", ".join([*shipped_models(), *OTHER_NAMES])
         raise ModelError(
-            f"model: {name!r} is neither a model that ships ({known}) nor a folder; give --model NAME or a folder"
+            f"model: {name!r} is neither a model that ships ({known}) nor a folder; "
+            "give one of these names, or a model's folder"
         )
     return path
 
 
 def find_model(name: str) -> ModelFiles:
-    """Check a model by the name of one that ships, or by its folder's path.
+    """Check a model by a name of one that ships, or by its folder's path.
 
     Raises:
         ModelError: not found, a file missing, truncated or changed, of an unknown kind or another format.

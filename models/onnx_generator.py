@@ -1,31 +1,41 @@
-"""The `Generator` on onnxruntime: three small graphs, state in and out, drawing in between.
+"""The `Generator` on onnxruntime: small graphs, state in and out; drawing between them, or all in one call.
 
 Threading model: one object belongs to one thread. How onnxruntime is opened: `models.onnx_session`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnxruntime
-from antiphon.models.controls import UNTOLD
+from antiphon.models.asking import (
+    DRAWN,
+    DRAWN_AT_ONCE,
+    LIKELY,
+    allowed,
+    allowed_at_once,
+    asked_of,
+    at_once,
+    at_once_asked,
+    at_once_known,
+    known_of,
+    with_uniforms,
+)
+from antiphon.models.bound_graph import BoundGraph
 from antiphon.models.errors import ModelError
-from antiphon.models.events import CYCLE, EVENT, event_of
+from antiphon.models.events import TOLD, told_of
 from antiphon.models.generator import (
     MAX_TICKS,
-    PARTS,
     PITCHES,
     TICKS_PER_BEAT,
     UNKNOWN_BEAT_IN_BAR,
     UNKNOWN_TICK_IN_BEAT,
-    VELOCITY_LEVELS,
     VELOCITY_STEP,
     Constraints,
     Draw,
     HeldNote,
+    NothingAllowedError,
 )
 from antiphon.models.model_files import GRAPHS, ModelFiles, find_model
 from antiphon.models.note_memory import NoteMemory
@@ -33,6 +43,7 @@ from antiphon.models.notes import SHIFTS, NoteTable
 from antiphon.models.onnx_rollout import rolled_out, run_together
 from antiphon.models.onnx_scoring import score_pieces
 from antiphon.models.onnx_session import open_session
+from antiphon.models.onnx_state import OnnxState, StateLayout, layout_of
 from antiphon.models.parts import Part
 from antiphon.models.provider_trial import providers_for
 from antiphon.models.recent import Recent
@@ -43,24 +54,7 @@ from numpy.typing import NDArray
 _REMEDY = "export it again with `antiphon export`, or install a newer onnxruntime"
 _GRID = tuple[int, int, int]
 _FORBIDDEN = np.float32(-np.inf)
-#: Temperature 0 in a graph: sharp enough that only the likeliest is left.
-_COLDEST = 1e-4
 _TIMES = np.arange(MAX_TICKS + 1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OnnxState:
-    """After a note: recurrent state, what the heads read, and what sounds. Never mutated."""
-
-    hidden: NDArray[np.float32]  # [1, state]
-    context: NDArray[np.float32]  # [1, hidden]
-    features: NDArray[np.float32]  # [1, features, keys]
-    part_logits: NDArray[np.float32]  # [PARTS]
-    gap_logits: NDArray[np.float32]  # [PARTS, TIME_CLASSES]
-    roll: Roll
-    recent: Recent
-    notes: int = 0  # taken in: so many rows of the memory are this state's
-    memory: NoteMemory | None = None
 
 
 class OnnxGenerator:
@@ -81,15 +75,21 @@ class OnnxGenerator:
         self.provider_asked = provider
         asked = providers_for(files, provider)
         sessions = [open_session(files.graph(graph), asked, remedy=_REMEDY) for graph in GRAPHS]
-        self._step, self._pitch, self._touch, self._reply = sessions
+        self._step, self._pitch, self._touch, reply, following = sessions
         #: what runs the graphs in truth, whatever was asked for
         self.provider_got = str(self._step.get_providers()[0])
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
-        self._shapes = {item.name: list(item.shape[1:]) for item in self._step.get_inputs()}
-        self._check_shapes()
-        self._recalls = "keys" in self._shapes
-        self._empty = self._nothing()
-        self._reply_fixed: tuple[Constraints, dict[str, NDArray[np.float32]]] | None = None
+        self._layout = self._laid_out()
+        self._one_step = BoundGraph(self._step, {"state": self._layout.width})
+        self._one_reply = BoundGraph(reply, {"state": self._layout.width, "drawn": len(DRAWN_AT_ONCE) + 2})
+        self._one_next = BoundGraph(following, {"state": self._layout.width, "drawn": len(DRAWN) + len(LIKELY)})
+        self._empty = OnnxState(
+            # before any note nothing was ever predicted in training: every part and gap is as likely
+            np.zeros((1, self._layout.width), np.float32), self._layout, Roll.empty(), Recent.nothing(), 0,
+            NoteMemory(self._layout.recalled) if self._layout.recalled else None,
+        )  # fmt: skip
+        self._asked_reply = _Once(at_once_asked)
+        self._asked_next = _Once(lambda constraints, _: asked_of(constraints))
 
     @property
     def files(self) -> ModelFiles:
@@ -101,24 +101,23 @@ class OnnxGenerator:
         """Find, check and load a model by name or folder."""
         return cls(find_model(name), provider)
 
-    def _check_shapes(self) -> None:
-        want = {"event": [EVENT], "roll": [ROLL_CHANNELS, PITCHES], "controls": [len(UNTOLD)]}
-        got = {name: self._shapes.get(name) for name in want}
-        if got != want or not isinstance(self._shapes.get("hidden", [""])[0], int):
+    def _laid_out(self) -> StateLayout:
+        """Give how the graphs lay out a state. Raises: ModelError, they take something else than this feeds."""
+        shapes = {item.name: list(item.shape[1:]) for item in self._step.get_inputs()}
+        want = {"told": [TOLD], "roll": [ROLL_CHANNELS, PITCHES]}
+        got = {name: shapes.get(name) for name in want}
+        if got != want or not isinstance(shapes.get("hidden", [""])[0], int):
             raise ModelError(
-                f"model: {self._files.graph('step')} takes {self._shapes}, "
-                f"this Antiphon feeds {want} and a state; {_REMEDY}"
+                f"model: {self._files.graph('step')} takes {shapes}, this Antiphon feeds {want} and a state; {_REMEDY}"
             )
-
-    def _nothing(self) -> OnnxState:
-        # before any note nothing was ever predicted in training: every part and gap is as likely
-        pitch = {item.name: [int(size) for size in item.shape[1:]] for item in self._pitch.get_inputs()}
-        return OnnxState(
-            np.zeros((1, self._shapes["hidden"][0]), np.float32), np.zeros((1, *pitch["context"]), np.float32),
-            np.zeros((1, *pitch["features"]), np.float32), np.zeros(PARTS, np.float32),
-            np.zeros((PARTS, MAX_TICKS + 1), np.float32), Roll.empty(), Recent.nothing(), 0,
-            NoteMemory(int(self._shapes["keys"][1])) if self._recalls else None,
-        )  # fmt: skip
+        layout = layout_of(self._step, self._pitch)
+        gives = [int(item.shape[1]) for item in self._step.get_outputs()]
+        if gives != [layout.width]:
+            raise ModelError(
+                f"model: {self._files.graph('step')} gives rows of {gives}, this Antiphon reads one of "
+                f"{layout.width}; {_REMEDY}"
+            )
+        return layout
 
     def initial(self) -> OnnxState:
         """Give the state before any note."""
@@ -130,66 +129,75 @@ class OnnxGenerator:
 
     def step(self, state: OnnxState, note: HeldNote) -> OnnxState:
         """Take one onset in; ``state`` stays valid."""
-        feed, roll, recent = self._taken_in(state, note)
-        return self._after(state, self._step.run(None, feed), roll, recent)
+        roll, recent = self._write(self._one_step, state, note)
+        self._one_step.run(*_recalled(state))
+        return _after(state, self._one_step.outputs["state"].copy(), roll, recent)
 
-    def _taken_in(self, state: OnnxState, note: HeldNote) -> tuple[dict[str, NDArray[Any]], Roll, Recent]:
-        """Give what the step takes of a note, and what sounds and what ended after it."""
-        before = state.roll.tick
+    def _write(self, graph: BoundGraph, state: OnnxState, note: HeldNote) -> tuple[Roll, Recent]:
+        """Put a note and the state before it into a graph's inputs; give what sounds and what ended after it."""
+        inputs, before = graph.inputs, state.roll.tick
         roll, recent = state.roll.advance(note), state.recent.advance(note)
-        feed: dict[str, NDArray[Any]] = {
-            "event": event_of(before, note, recent), "roll": roll.image()[None],
-            "controls": np.array([note.told or UNTOLD], np.int64), "hidden": state.hidden,
-        }  # fmt: skip
-        if state.memory is not None:
-            feed["phase"] = np.array([[note.tick % CYCLE, (note.tick if before is None else before) % CYCLE]], np.int64)
-            feed["keys"], feed["values"] = state.memory.rows(state.notes)
-        return feed, roll, recent
-
-    def _after(self, state: OnnxState, out: Sequence[NDArray[np.float32]], roll: Roll, recent: Recent) -> OnnxState:
-        hidden, context, features, part_logits, gap_logits = out[:5]
-        memory = state.memory.then(state.notes, out[5][0], out[6][0]) if state.memory is not None else None
-        return OnnxState(
-            hidden, context, features, part_logits[0], gap_logits[0], roll, recent, state.notes + 1, memory
-        )
+        inputs["told"][0] = told_of(before, note, recent)
+        roll.image(inputs["roll"][0])
+        inputs["hidden"][:] = state.hidden
+        return roll, recent
 
     def reply(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: _GRID | None = None,
     ) -> tuple[OnnxState, Draw]:  # fmt: skip
-        """Take a note in and draw the next, all but pitch and velocity forced, in one call; see `Generator.reply`."""
+        """Take a note in and draw the next in one call; see `Generator.reply`."""
         part, gap, duration = constraints.part, constraints.gap, constraints.duration
-        if part is None or gap is None or duration is None:
-            raise ValueError("reply: part, gap and duration must be forced")
-        feed, roll, recent = self._taken_in(state, note)
-        out = self._reply.run(
-            None,
-            {
-                **feed,
-                "place": np.array([[part, min(gap, MAX_TICKS), *place_in_bar(note.tick + gap, grid)]], np.int64),
-                "known": np.array([[recent.ended[part], recent.level[part]]], np.int64),
-                "ended_keys": recent.keys_of(part)[None],
-                "uniforms": uniforms[None, [2, 3, 5]].astype(np.float32), **self._reply_inputs(constraints, part),
-            },
-        )  # fmt: skip
-        choices, log_probs = out[-2:]
-        pitch, level, fine = choices[0].tolist()
-        velocity = max(1, level * VELOCITY_STEP + fine)
-        drawn = Draw(part, gap, pitch, velocity, duration, float(log_probs.sum()))
-        return self._after(state, out, roll, recent), drawn
+        if part is not None and gap is not None and duration is not None:
+            place = (part, min(gap, MAX_TICKS), *place_in_bar(note.tick + gap, grid))
+            return self._drawn_at_once(state, note, constraints, uniforms, place)
+        if gap is None or part is not None:
+            return self._drawn_next(state, note, constraints, uniforms, grid)
+        after = self.step(state, note)  # the graph would weigh the parts by that gap
+        return after, self.sample(after, constraints, uniforms, grid)
 
-    def _reply_inputs(self, constraints: Constraints, part: int) -> dict[str, NDArray[np.float32]]:
-        """Give what the constraints alone decide; made once for each of them (they are immutable)."""
-        if self._reply_fixed is None or self._reply_fixed[0] is not constraints:
-            velocity = constraints.velocity_bias
-            sharpness = 1.0 / max(constraints.temperature, _COLDEST)
-            self._reply_fixed = (constraints, {
-                "pitch_bias": _pitch_logits(np.zeros(PITCHES, np.float32), part, constraints)[None],
-                "velocity_bias": np.zeros((1, VELOCITY_LEVELS), np.float32) if velocity is None else velocity[None],
-                "sharpness": np.array([[sharpness]], np.float32),
-                "top_p": np.array([[constraints.top_p]], np.float32),
-            })  # fmt: skip
-        return self._reply_fixed[1]
+    def _drawn_at_once(
+        self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
+        place: tuple[int, int, int, int],
+    ) -> tuple[OnnxState, Draw]:  # fmt: skip
+        graph = self._one_reply
+        roll, recent = self._write(graph, state, note)
+        asked = self._asked_reply(constraints, place[0])
+        at_once(asked, uniforms, graph.inputs["asked"])
+        at_once_known(place, recent, graph.inputs["known"])
+        graph.run(*_recalled(state))
+        pitch, level, *chances = graph.outputs["drawn"][0].tolist()
+        if not allowed_at_once(asked, int(pitch), int(level)):
+            raise NothingAllowedError
+        gap, duration = constraints.gap or 0, constraints.duration or 0  # neither is None
+        velocity = max(1, int(level) * VELOCITY_STEP + int(uniforms[5] * VELOCITY_STEP))
+        drawn = Draw(place[0], gap, int(pitch), velocity, duration, sum(chances))
+        return _after(state, graph.outputs["state"].copy(), roll, recent), drawn
+
+    def _drawn_next(
+        self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: _GRID | None,
+    ) -> tuple[OnnxState, Draw]:  # fmt: skip
+        graph = self._one_next
+        roll, recent = self._write(graph, state, note)
+        asked = self._asked_next(constraints, 0)
+        with_uniforms(asked, uniforms, graph.inputs["asked"])
+        known_of(note.tick, grid, constraints, recent, graph.inputs["known"])
+        graph.run(*_recalled(state))
+        drawn = graph.outputs["drawn"][0].tolist()
+        part, gap, pitch, level, duration, fine, shift = map(int, drawn[: len(DRAWN)])
+        if not allowed(asked, part, gap, pitch, level, duration):
+            raise NothingAllowedError
+        forced = (constraints.part, constraints.gap, None, None, constraints.duration)
+        likely = sum(chance for chance, told in zip(drawn[len(DRAWN) :], forced, strict=True) if told is None)
+        if constraints.gap is not None:
+            gap = constraints.gap
+        elif gap == MAX_TICKS:  # the class stands for "four beats or more"
+            gap = max(gap, constraints.min_gap)
+        velocity = max(1, level * VELOCITY_STEP + fine)
+        lasts = duration if constraints.duration is None else constraints.duration
+        draw = Draw(part, gap, pitch, velocity, lasts, likely, shift - SHIFTS // 2)
+        return _after(state, graph.outputs["state"].copy(), roll, recent), draw
 
     def score_pieces(self, pieces: list[NoteTable], window: int, hop: int) -> list[NDArray[np.float64]]:
         """Give each piece's losses [notes - 1, 5], as live play would see it; see `scoring.PieceScorer`."""
@@ -252,11 +260,17 @@ class OnnxGenerator:
 
     def step_together(self, states: Sequence[OnnxState], notes: Sequence[HeldNote]) -> list[OnnxState]:
         """Take a note into each of several states; see `Generator.step_together`."""
-        taken = [self._taken_in(state, note) for state, note in zip(states, notes, strict=True)]
-        outs = run_together(self._step, [feed for feed, _, _ in taken])
+        feeds, sounding = [], []
+        for state, note in zip(states, notes, strict=True):
+            sounding.append(self._write(self._one_step, state, note))
+            feed = {name: value.copy() for name, value in self._one_step.inputs.items()}
+            if state.memory is not None:
+                feed["keys"], feed["values"] = _recalled(state)
+            feeds.append(feed)
+        rows = run_together(self._step, feeds)
         return [
-            self._after(state, out, roll, recent)
-            for state, out, (_, roll, recent) in zip(states, outs, taken, strict=True)
+            _after(state, row, roll, recent)
+            for state, (row,), (roll, recent) in zip(states, rows, sounding, strict=True)
         ]
 
     def rollout(
@@ -264,6 +278,33 @@ class OnnxGenerator:
     ) -> list[tuple[Draw, ...]]:
         """Draw candidate continuations side by side; see `Generator.rollout`."""
         return rolled_out(self, state, constraints, uniforms, grid)
+
+
+class _Once:
+    """What is asked of a graph, made once for each object of constraints: they are immutable."""
+
+    def __init__(self, make: Callable[[Constraints, int], NDArray[np.float32]]) -> None:
+        self._make = make
+        self._made: tuple[Constraints, int, NDArray[np.float32]] | None = None
+
+    def __call__(self, constraints: Constraints, part: int) -> NDArray[np.float32]:
+        made = self._made
+        if made is None or made[0] is not constraints or made[1] != part:
+            made = self._made = (constraints, part, self._make(constraints, part))
+        return made[2]
+
+
+def _recalled(state: OnnxState) -> tuple[NDArray[np.float32], ...]:
+    """Give the keys and values of the notes so far, where there are such."""
+    return () if state.memory is None else state.memory.rows(state.notes)
+
+
+def _after(state: OnnxState, row: NDArray[np.float32], roll: Roll, recent: Recent) -> OnnxState:
+    """Give the state with what the graph gave."""
+    memory, layout = state.memory, state.layout
+    if memory is not None:
+        memory = memory.then(state.notes, row[0, layout.key], row[0, layout.value])
+    return OnnxState(row, layout, roll, recent, state.notes + 1, memory)
 
 
 def place_in_bar(tick: int, grid: _GRID | None) -> tuple[int, int]:

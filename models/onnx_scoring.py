@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from antiphon.models.controls import UNTOLD
 from antiphon.models.events import CYCLE, GAP, PART, PITCH, PLACE, VELOCITY, events_of
-from antiphon.models.generator import MAX_TICKS, HeldNote
+from antiphon.models.generator import MAX_TICKS, PARTS, HeldNote
 from antiphon.models.notes import Column, NoteTable
+from antiphon.models.onnx_state import StateLayout, layout_of
 from antiphon.models.recent import recent_of
 from antiphon.models.roll import Roll
 from antiphon.models.sampling import log_softmax
@@ -28,6 +29,7 @@ def score_pieces(sessions: Sequence[Any], pieces: list[NoteTable], window: int, 
         window: W.
         hop: H.
     """
+    layout = layout_of(*sessions[:2])
     losses = [np.zeros((len(notes) - 1, _ATTRIBUTES)) for notes in pieces]
     jobs = [
         (piece, start) for piece, notes in enumerate(pieces) for start in range(0, max(1, len(notes) - window), hop)
@@ -36,14 +38,14 @@ def score_pieces(sessions: Sequence[Any], pieces: list[NoteTable], window: int, 
     for first in range(0, len(jobs), _BATCH):
         batch = jobs[first : first + _BATCH]
         excerpts = [pieces[piece][start : start + window + hop] for piece, start in batch]
-        scored = _score_excerpts(sessions, excerpts)
+        scored = _score_excerpts(sessions, layout, excerpts)
         for (piece, start), excerpt, rows in zip(batch, excerpts, scored, strict=True):
             seen = 0 if start == 0 else window - 1  # what an earlier excerpt told with more before it
             losses[piece][start + seen : start + len(excerpt) - 1] = rows[seen : len(excerpt) - 1]
     return losses
 
 
-def _score_excerpts(sessions: Sequence[Any], excerpts: list[NoteTable]) -> NDArray[np.float64]:
+def _score_excerpts(sessions: Sequence[Any], layout: StateLayout, excerpts: list[NoteTable]) -> NDArray[np.float64]:
     """Give losses [B, longest - 1, 5]; what is after an excerpt's end means nothing."""
     step, pitch, touch = sessions
     longest = max(map(len, excerpts))
@@ -53,11 +55,9 @@ def _score_excerpts(sessions: Sequence[Any], excerpts: list[NoteTable]) -> NDArr
     durations = np.clip(table[..., Column.DURATION], 0, MAX_TICKS)
     phases = table[..., Column.ONSET].astype(np.int64) % CYCLE
     batch = len(excerpts)
-    takes = {item.name: item.shape for item in step.get_inputs()}
-    hidden = np.zeros((batch, takes["hidden"][1]), np.float32)
+    hidden = np.zeros((batch, layout.hidden.stop), np.float32)
     told = np.repeat(np.array([UNTOLD], np.int64), batch, axis=0)
-    width = takes["keys"][2] if "keys" in takes else 0
-    keys, values = (np.empty((batch, longest, width), np.float32) for _ in range(2))
+    keys, values = (np.empty((batch, longest, layout.recalled), np.float32) for _ in range(2))
     rolls = [Roll.empty() for _ in excerpts]
     losses = np.zeros((batch, longest - 1, _ATTRIBUTES))
     for index in range(longest - 1):
@@ -66,18 +66,20 @@ def _score_excerpts(sessions: Sequence[Any], excerpts: list[NoteTable]) -> NDArr
             for roll, row, one in zip(rolls, table, excerpts, strict=True)
         ]
         feed = {
-            "event": events[:, index], "roll": np.stack([roll.image() for roll in rolls]), "controls": told,
-            "hidden": hidden,
+            "told": np.concatenate([events[:, index], told, phases[:, [index, max(0, index - 1)]]], axis=1),
+            "roll": np.stack([roll.image() for roll in rolls]), "hidden": hidden,
         }  # fmt: skip
-        if width:
-            feed |= {
-                "phase": np.stack([phases[:, index], phases[:, max(0, index - 1)]], axis=1),
-                "keys": keys[:, :index], "values": values[:, :index],
-            }  # fmt: skip
-        out = step.run(None, {name: np.ascontiguousarray(value) for name, value in feed.items()})
-        hidden, context, features, parts, gaps = out[:5]
-        if width:
-            keys[:, index], values[:, index] = out[5:]
+        if layout.recalled:
+            feed |= {"keys": keys[:, :index], "values": values[:, :index]}
+        (row,) = step.run(None, {name: np.ascontiguousarray(value) for name, value in feed.items()})
+        hidden, context, parts = (
+            row[:, layout.hidden],
+            np.ascontiguousarray(row[:, layout.context]),
+            row[:, layout.parts],
+        )
+        features = row[:, layout.features].reshape(batch, *layout.feature_shape)
+        gaps = row[:, layout.gaps].reshape(batch, PARTS, -1)
+        keys[:, index], values[:, index] = row[:, layout.key], row[:, layout.value]
         following = np.ascontiguousarray(events[:, index + 1])
         pitches, code = pitch.run(None, {"context": context, "features": features, "place": following[:, PLACE]})
         levels, lengths, _, _ = touch.run(

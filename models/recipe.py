@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from antiphon.models.augment import Augment
 from antiphon.models.controls import STYLES
 from antiphon.models.errors import AntiphonError, DataError
+from antiphon.models.model_files import shipped_name
 from antiphon.models.network import ATTRIBUTES, NetworkConfig
 
 _Table = TypeVar("_Table", NetworkConfig, Augment)
@@ -91,18 +92,18 @@ class Recipe:
 
     @classmethod
     def load(cls, name: str) -> Recipe:
-        """Read a recipe by the name of one that ships, or by path.
+        """Read a recipe by the name of one that ships (``small`` is the shipped model's), or by path.
 
         Raises:
             DataError: it does not exist, is not readable, or holds what no recipe holds.
         """
-        path = Path(name)
+        path, ships = Path(name), shipped_name(name)
         folder = resources.files("antiphon.models") / "recipes"
         remedy = f"give one that ships ({', '.join(shipped_recipes())}) or a .toml file"
-        if path.suffix != ".toml" and not (folder / f"{name}.toml").is_file():
+        if path.suffix != ".toml" and not (folder / f"{ships}.toml").is_file():
             raise DataError(f"there is no recipe {name!r}; {remedy}")
         try:
-            source = path if path.suffix == ".toml" else folder / f"{name}.toml"
+            source = path if path.suffix == ".toml" else folder / f"{ships}.toml"
             text = source.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise DataError(f"recipe {path} does not exist; {remedy}") from None

@@ -62,9 +62,9 @@ class Roll:
         )  # an end after `tick` is not known yet, an end before it is: either way no future is read
         return Roll(tick, held if note.part == DRUMS else (*held, note), recency)
 
-    def image(self) -> NDArray[np.float32]:
-        """Give the channels [ROLL_CHANNELS, PITCHES] at this roll's tick."""
-        image = np.empty((ROLL_CHANNELS, PITCHES), np.float32)
+    def image(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Give the channels [ROLL_CHANNELS, PITCHES] at this roll's tick, in ``out`` where there is one."""
+        image = np.empty((ROLL_CHANNELS, PITCHES), np.float32) if out is None else out
         image[: 2 * GROUPS] = 0.0
         tick = self.tick
         if tick is not None:

@@ -46,7 +46,9 @@ class Critic:
         where = shipped_critic() if folder is None else folder
         self.facts = _facts(where)
         self.sha256 = str(self.facts["files"][GRAPH])
-        self._session = open_session(where / GRAPH, remedy=REMEDY)
+        #: The file that it scores by.
+        self.graph = where / GRAPH
+        self._session = open_session(self.graph, remedy=REMEDY)
         takes = {item.name: list(item.shape[2:]) for item in self._session.get_inputs()}
         if takes != {"notes": [len(Field)]}:
             raise ModelError(

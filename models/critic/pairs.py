@@ -42,6 +42,11 @@ class Pairs:
             np.savez_compressed(file, prompts=self.prompts, real=self.real, made=self.made)
 
     @classmethod
+    def joined(cls, several: Sequence[Pairs]) -> Pairs:
+        """Give all prompts of several, whose lengths and numbers of continuations are equal."""
+        return cls(*(np.concatenate([getattr(pairs, name) for pairs in several]) for name in _ARRAYS))
+
+    @classmethod
     def load(cls, path: Path) -> Pairs:
         """Read what `save` wrote.
 

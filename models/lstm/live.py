@@ -156,9 +156,7 @@ class ElementGenerator:
         self, state: LiveState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: tuple[int, int, int] | None = None,
     ) -> tuple[LiveState, Draw]:  # fmt: skip
-        """Take a note in and draw the next, whose part, gap and duration are forced; see `Generator.reply`."""
-        if constraints.part is None or constraints.gap is None or constraints.duration is None:
-            raise ValueError("reply: part, gap and duration must be forced")
+        """Take a note in and draw the next; see `Generator.reply`."""
         state = self.step(state, note)
         return state, self.sample(state, constraints, uniforms, grid)
 

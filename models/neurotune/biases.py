@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from antiphon.models.generator import MAX_TICKS, PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS, Constraints
+from antiphon.models.generator import (
+    MAX_TICKS,
+    PARTS,
+    PITCHES,
+    TIME_CLASSES,
+    VELOCITY_LEVELS,
+    Constraints,
+    NothingAllowedError,
+)
 from antiphon.models.neurotune.sequences import Rows
 from antiphon.models.parts import Part
 from numpy.typing import NDArray
@@ -51,7 +59,7 @@ def biases_of(constraints: Constraints, batch: int, min_gap: int) -> Biases:
     """Give the logit offsets that constraints ask for, the same for every row.
 
     Raises:
-        ValueError: every choice of an attribute is forbidden.
+        NothingAllowedError: every choice of an attribute is forbidden.
     """
     part = np.zeros(PARTS, np.float32) if constraints.part_bias is None else constraints.part_bias
     if constraints.part is not None:
@@ -77,7 +85,7 @@ def biases_of(constraints: Constraints, batch: int, min_gap: int) -> Biases:
     if not (
         open_parts.any() and np.isfinite(gap).any() and np.isfinite(velocity).any() and np.isfinite(duration).any()
     ):
-        raise ValueError("every choice is forbidden")
+        raise NothingAllowedError
     part = np.where(open_parts, part, _FORBIDDEN)  # a part none of whose pitches may be played cannot play
     return Biases(*(np.repeat(bias[None].astype(np.float32), batch, axis=0)
                     for bias in (part, gap, pitch, velocity, duration)))  # fmt: skip

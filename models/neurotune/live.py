@@ -122,9 +122,7 @@ class NeurotuneGenerator:
         self, state: LiveState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: _Grid | None = None,
     ) -> tuple[LiveState, Draw]:  # fmt: skip
-        """Take ``note`` in and draw the next event, whose part, gap and duration are forced."""
-        if constraints.part is None or constraints.gap is None or constraints.duration is None:
-            raise ValueError("reply: part, gap and duration must be forced")
+        """Take ``note`` in and draw the next event; see `Generator.reply`."""
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
 
