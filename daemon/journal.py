@@ -12,6 +12,7 @@ for a disk. `ready`, `close` and `preallocate` do, and belong to the main thread
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -44,6 +45,15 @@ def segment_paths(folder: Path, prefix: str) -> list[Path]:
     return [entry for _, entry in sorted((int(match[1]), entry) for match, entry in found if match)]
 
 
+def read_segment(path: Path) -> bytes:
+    """Give a segment's whole records, written or not; none of one that was taken back: the disk was full."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    return data[: len(data) // RECORD_BYTES * RECORD_BYTES]
+
+
 def preallocate(folder: Path, prefix: str, index: int, records: int = SEGMENT_RECORDS) -> Path:
     """Make one segment, its blocks reserved on the disk, so that writing into it can never fault.
 
@@ -61,6 +71,10 @@ def preallocate(folder: Path, prefix: str, index: int, records: int = SEGMENT_RE
         finally:
             os.close(handle)
     except OSError as error:
+        # Left empty it would pass for one that is ready, and what it took of the disk would be missed elsewhere.
+        with contextlib.suppress(OSError):
+            if not _begun(path):
+                path.unlink()
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise TakeError(
                 f"the disk is full: no room for a journal segment of {size >> 10} KiB in {folder}; "
@@ -92,8 +106,8 @@ def read_journal(folder: Path, prefix: str) -> Iterator[Record]:
     if not folder.is_dir():
         return
     for path in segment_paths(folder, prefix):
-        data = path.read_bytes()
-        for offset in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
+        data = read_segment(path)
+        for offset in range(0, len(data), RECORD_BYTES):
             if data[offset] == Kind.EMPTY:
                 break
             yield Record.unpack(data, offset)

@@ -36,7 +36,8 @@ class Kind(IntEnum):
     OUT = 7  # another message went out: CC, program, thru (a b c: bytes; u_ns actual; id: 1 when thru)
     BRAIN_UP = 8  # a brain said READY (id: how many brains there have been)
     BRAIN_LOST = 9  # (id: how many brains there have been)
-    PORT = 10  # (a: 0 lost, 1 back; b: 0 input, 1 output; id: port)
+    PORT = 10  # (a: 0 lost, 1 back; b: 0 input, 1 output; c: 1 with the whole MIDI system, 2 likewise and told already;
+    #            id: port)
     STOP = 11  # the performer ends the session: the brain finishes and leaves
     # ---- from the brain to the player ------------------------------------------------------------------
     READY = 20  # model loaded; send me what is played
@@ -63,10 +64,20 @@ class Kind(IntEnum):
     #               t_ns onset, u_ns end or 0 = held, value: 1 where only a pedal holds it)
     OWN_CONTEXT = 47  # after RESTART, a note of Antiphon's own (id; t_ns onset sent, u_ns end or 0)
     MODEL = 48  # another model from here on (id: its number among the session's, see `session_models`)
+    TOLD_BEAT = 49  # a clock outside said where it is (a: which, see `told_clock.Source`; b: 1 where it runs; c: beats
+    #                 a bar, 0 unknown; value: the beat at t_ns; u_ns: length of a beat)
+    NUDGE = 50  # the internal clock's beat is moved (value: by so many beats)
+    TAPPED = 51  # the performer tapped the internal clock's beat (u_ns: a beat is then)
     # ---- written beside the engine's inputs, never read by it -------------------------------------------
     SAMPLED = 60  # a note as the model drew it (a: part, b: pitch, c: velocity, id, t_ns: tick,
     #               u_ns: duration in ticks, value: log-probability in nats)
     MARK = 61  # for the take's marker track (a: which, see `Mark`; value)
+    TROUBLE = 62  # something went wrong, or right again (a: which, see `Trouble`; b: so many in a row; id: of the
+    #               generator's calls that the input led to, the one that failed; value: when it is tried again, s)
+    # ---- from the player, beside those above --------------------------------------------------------------
+    SLEPT = 70  # the machine was suspended (u_ns: for so long); everything has been ended and cancelled
+    # ---- into the engine, beside those above --------------------------------------------------------------
+    LATE = 71  # what follows waited: it is t_ns already
 
 
 class Mark(IntEnum):
@@ -84,6 +95,18 @@ class Mark(IntEnum):
     BRAIN_LOST = 10
     BRAIN_BACK = 11
     MODEL = 12  # value: number of the model that has taken over
+
+
+class Trouble(IntEnum):
+    """What went wrong while it played, and what came right."""
+
+    GENERATOR = 1  # it raised, or drew what is no note: it rests, and is tried again
+    COMING_MODEL = 2  # the model that was to take over failed: the one before plays on
+    CRITIC = 3  # who ranks candidates failed: there is one candidate from here on
+    GENERATOR_BACK = 4  # it works again
+    MODEL_BACK = 5  # it failed too often: the model before plays on
+    FEEDBACK = 6  # what Antiphon plays comes back as what it hears: that is not heard from here on
+    FEEDBACK_OVER = 7
 
 
 class Record(NamedTuple):

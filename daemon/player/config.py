@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 BRAIN_COMMAND = (sys.executable, "-m", "antiphon.daemon.brain")
+#: After a performer's file: time for an answer to begin, or an accompaniment to fade, and for an answer to end.
+TAIL_S, ANSWER_TAIL_S = 4.0, 12.0
+
+
+def longest_tail_s(mode: str) -> float:
+    """Give how long a session may go on after a performer's file: an answer may end, an accompaniment never does."""
+    return ANSWER_TAIL_S if mode in ("answer", "continue") else TAIL_S
 
 
 def _silent(_line: str) -> None:
@@ -23,13 +30,17 @@ class PlayerConfig:
         api: MIDI system, one of `midi_system.APIS`.
         joined_in: join this port (part of its name) instead of making ``Antiphon in``.
         joined_out: likewise for ``Antiphon out``.
+        also_in: hear these ports too, by (part of their) name, each with its part of the performer's ('': none).
+        part_ports: make an output port for each part as well.
         connect: hear every keyboard and play to every synth that is plugged in.
         synth: start FluidSynth and play to it.
         ports: open real ports; without, only a ``performer`` plays and nobody hears.
         performer: a MIDI file that plays the performer's part, from the brain's READY on.
         tail_s: how long after the performer's file the session goes on, in seconds.
+        longest_tail_s: how long it goes on while something sounds or is due; not below ``tail_s``.
         thru_channel: pass what is played on, on this channel (0-15), from the start; None: not.
         offset_ns: added to the time of every note, until the brain's first OFFSET.
+        part_offsets: added to that for the notes of these parts, in ms.
         brain: the command that runs a brain; socket number and session folder are appended.
         stop_s: how long a brain may take to leave, in seconds; then it is killed.
         tell: takes plain lines for the user, at the start only; called in the main thread.
@@ -39,13 +50,17 @@ class PlayerConfig:
     api: str = "auto"
     joined_in: str | None = None
     joined_out: str | None = None
+    also_in: Mapping[str, str] = field(default_factory=dict)
+    part_ports: bool = False
     connect: bool = False
     synth: bool = False
     ports: bool = True
     performer: Path | None = None
-    tail_s: float = 4.0
+    tail_s: float = TAIL_S
+    longest_tail_s: float = TAIL_S
     thru_channel: int | None = None
     offset_ns: int = 0
+    part_offsets: Mapping[str, float] = field(default_factory=dict)
     brain: tuple[str, ...] = BRAIN_COMMAND
     stop_s: float = 2.0
     tell: Callable[[str], None] = _silent
@@ -58,6 +73,7 @@ class PlayerResult:
     Attributes:
         exit_code: 0 after a stop or the end of a performance; 2 when the brain could not start and said so.
         reason: ``signal``, ``performance`` or ``brain``.
+        others: messages sent that are no note's of Antiphon's: thru, controllers, what silences.
     """
 
     exit_code: int
@@ -68,6 +84,7 @@ class PlayerResult:
     cut: int
     dropped: int
     cancelled: int
+    others: int
     latest_ns: int
     malformed_input: int
     malformed_orders: int

@@ -106,6 +106,11 @@ class DueQueue:
         """Whether the note is here and unsent."""
         return note_id in self._unsent
 
+    def channel_of(self, note_id: int) -> int | None:
+        """Give the channel (0-15) of a note that is here and unsent."""
+        note = self._unsent.get(note_id)
+        return None if note is None else note.a
+
     def cancel(self, note_id: int) -> Record | None:
         """Forget one unsent note, and give it."""
         return self._unsent.pop(note_id, None)

@@ -79,7 +79,7 @@ class FilePorts:
         if self._behind is None:
             return PortNames("none", (self._name,), ())
         names = self._behind.names
-        return PortNames(names.api, (self._name, *names.inputs), names.outputs)
+        return PortNames(names.api, (self._name, *names.inputs), names.outputs, names.sources)
 
     @property
     def malformed(self) -> int:

@@ -1,7 +1,7 @@
 """Which MIDI system is there, and what is plugged into it.
 
-`rtmidi` is imported here and in `rtmidi_ports` only. Client libraries complain on standard error when their
-server is missing; Antiphon says it in one line of its own, so theirs are kept off the terminal.
+`rtmidi` is imported here, in `rtmidi_ports`, `rtmidi_clients` and `guard` only. Client libraries complain on standard
+error when their server is missing; Antiphon says it in one line of its own, so theirs are kept off the terminal.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,27 +19,34 @@ from typing import Any
 
 import rtmidi
 from antiphon.daemon.errors import PortError
+from antiphon.daemon.player.loopbacks import is_loopback, without_numbers
+from antiphon.daemon.player.part_ports import PORT_CHANNELS
 from antiphon.daemon.player.ports import NoMidiSystem
 
 #: The choices of ``--api``.
-APIS = ("auto", "alsa", "jack", "coremidi")
+APIS = ("auto", "alsa", "jack", "coremidi", "windows")
 
 _RTMIDI_API: dict[str, int] = {
     "alsa": rtmidi.API_LINUX_ALSA,
     "jack": rtmidi.API_UNIX_JACK,
     "coremidi": rtmidi.API_MACOSX_CORE,
+    "windows": rtmidi.API_WINDOWS_MM,
 }
-_TITLES = {"alsa": "ALSA", "jack": "JACK", "coremidi": "CoreMIDI"}
+_TITLES = {"alsa": "ALSA", "jack": "JACK", "coremidi": "CoreMIDI", "windows": "Windows MIDI"}
 _ALSA_SEQUENCER = Path("/dev/snd/seq")
 _REMEDIES = {
     "alsa": "load ALSA's sequencer (sudo modprobe snd-seq)",
     "jack": "start JACK (jackd -d dummy, or your desktop's), and look at JACK_DEFAULT_SERVER",
     "coremidi": "CoreMIDI is macOS's only: leave --api out",
+    "windows": "it is Windows' only: leave --api out",
 }
+_AGAIN_S = 0.05
 _NO_PORTS = "or give a file for a performer: antiphon jam --performer FILE.mid"
 
 #: Antiphon's own clients, and what is no instrument: never offered, never wired by --connect.
-_OWN = re.compile(r"Antiphon( \d+)? (in|out|keyboard|synth|look)\b")
+_OWN = re.compile(rf"Antiphon( \d+)? (in|out|keyboard|synth|look|watch|{'|'.join(PORT_CHANNELS)})\b")
+#: On it nothing is ever sent: see `jack_library.JackClient.keep_apart`.
+_WATCH = re.compile(r"Antiphon( \d+)? watch:")
 _NO_INSTRUMENT = re.compile(
     r"midi through|announce|ardour|mixbus|reaper|bitwig|qtractor|rosegarden|carla|puredata|pure data"
     r"|pipewire|pulse|RtMidi|Midi-Bridge:Midi Through|\bclock\b",
@@ -48,21 +56,28 @@ _NO_INSTRUMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SeenPorts:
-    """Other programs' and devices' ports. ``keyboards`` and ``synths``: those that look like instruments."""
+    """Other programs' and devices' ports, and Antiphon's own.
+
+    Attributes:
+        inputs: what can be heard: keyboards, DAW outputs.
+        outputs: what can be played to: synths, DAW inputs.
+        own: ports of sessions that run now.
+    """
 
     api: str
-    inputs: tuple[str, ...]  # what can be heard: keyboards, DAW outputs
-    outputs: tuple[str, ...]  # what can be played to: synths, DAW inputs
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    own: tuple[str, ...] = ()
 
     @property
     def keyboards(self) -> tuple[str, ...]:
         """The inputs that look like instruments."""
-        return tuple(name for name in self.inputs if not _NO_INSTRUMENT.search(name))
+        return tuple(name for name in self.inputs if _is_instrument(name))
 
     @property
     def synths(self) -> tuple[str, ...]:
         """The outputs that look like instruments."""
-        return tuple(name for name in self.outputs if not _NO_INSTRUMENT.search(name))
+        return tuple(name for name in self.outputs if _is_instrument(name))
 
 
 def title(api: str) -> str:
@@ -74,7 +89,7 @@ def choose_api(wanted: str = "auto") -> str:
     """Find a MIDI system that answers.
 
     Args:
-        wanted: one of `APIS`; ``auto`` takes the first that is there of CoreMIDI, ALSA, JACK.
+        wanted: one of `APIS`; ``auto`` takes the first that is there of CoreMIDI, ALSA, JACK, Windows'.
 
     Raises:
         PortError: ``wanted`` is none of `APIS`.
@@ -87,7 +102,7 @@ def choose_api(wanted: str = "auto") -> str:
         if _RTMIDI_API[wanted] in compiled and _answers(wanted):
             return wanted
         raise NoMidiSystem(f"{title(wanted)} does not answer; {_REMEDIES[wanted]}, {_NO_PORTS}")
-    for api in ("coremidi", "alsa", "jack"):
+    for api in ("coremidi", "alsa", "jack", "windows"):
         if _RTMIDI_API[api] in compiled and _answers(api):
             return api
     if sys.platform == "darwin":
@@ -99,7 +114,7 @@ def choose_api(wanted: str = "auto") -> str:
 
 
 def new_input(api: str, client: str) -> Any:
-    """Make an rtmidi input client. Its callback must not run while others are made: see `rtmidi_ports`."""
+    """Make an rtmidi input client. Its callback must not run while others are made: see `rtmidi_clients`."""
     return _make(rtmidi.MidiIn, api, client)
 
 
@@ -118,8 +133,9 @@ def list_ports(api: str = "auto") -> SeenPorts:
     seen_in, seen_out = all_ports(api)
     return SeenPorts(
         api,
-        tuple(name for name in seen_in if not _OWN.search(name)),
-        tuple(name for name in seen_out if not _OWN.search(name)),
+        tuple(name for name in seen_in if not _is_own(name, api)),
+        tuple(name for name in seen_out if not _is_own(name, api)),
+        tuple(name for name in (*seen_out, *seen_in) if _is_own(name, api) and not _WATCH.search(name)),
     )
 
 
@@ -127,10 +143,16 @@ def all_ports(api: str) -> tuple[list[str], list[str]]:
     """Give the names of every port: those that can be heard, and those that can be played to."""
     look_in, look_out = new_input(api, "Antiphon look"), new_output(api, "Antiphon look out")
     try:
-        return look_in.get_ports(), look_out.get_ports()
+        return port_names(look_in, api), port_names(look_out, api)
     finally:
         look_in.delete()
         look_out.delete()
+
+
+def port_names(client: Any, api: str) -> list[str]:
+    """Give the names of the ports that an rtmidi client could be joined to, in the order of their numbers."""
+    names = list(client.get_ports())
+    return without_numbers(names) if api == "windows" else names
 
 
 def match_port(wanted: str, candidates: Sequence[str], flag: str) -> int:
@@ -151,6 +173,15 @@ def match_port(wanted: str, candidates: Sequence[str], flag: str) -> int:
     raise PortError(f"{flag} {wanted!r} matches no port; {there}; look with: antiphon ports")
 
 
+def _is_own(name: str, api: str) -> bool:
+    # Windows has no ports of ours: what carries our names there is a loopback, to be offered
+    return api != "windows" and _OWN.search(name) is not None
+
+
+def _is_instrument(name: str) -> bool:
+    return not _NO_INSTRUMENT.search(name) and not is_loopback(name)
+
+
 def _answers(api: str) -> bool:
     # ALSA's library is loud about a missing device; the device file tells without asking it.
     if api == "alsa" and not _ALSA_SEQUENCER.exists():
@@ -163,6 +194,16 @@ def _answers(api: str) -> bool:
 
 
 def _make(kind: Any, api: str, client: str) -> Any:
+    try:
+        return _made(kind, api, client)
+    except NoMidiSystem:
+        if api != "jack":
+            raise
+    time.sleep(_AGAIN_S)  # a busy server refuses once in a while
+    return _made(kind, api, client)
+
+
+def _made(kind: Any, api: str, client: str) -> Any:
     # Else libjack tries to start a server of its own where none runs.
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:

@@ -7,17 +7,22 @@ by ENDED or CUT.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
 from antiphon.daemon.journal import SegmentWriter
 from antiphon.daemon.messages import ALL_NOTES, Kind, Record
+from antiphon.daemon.part_offsets import NO_OFFSETS, ChannelOffsets, of_status
 from antiphon.daemon.player.due import DueQueue, moved, too_late
 from antiphon.daemon.player.ledger import CHANNELS
 from antiphon.daemon.player.midi_bytes import MidiInput
 from antiphon.daemon.player.wire import Wire
 
 _clock = time.perf_counter_ns
+
+#: A century and a half after the machine started: a record holds twice that.
+_LATEST_NS = 1 << 62
 
 
 class Orders:
@@ -26,13 +31,17 @@ class Orders:
     Attributes:
         malformed: orders that made no sense.
         stopping: no note is taken any more; it is answered with CANCELLED.
-        offset_ns: added to the time of every note.
+        offset_ns: added to the time of every note, with its channel's own offset.
     """
 
-    def __init__(self, due: DueQueue, wire: Wire, journal: SegmentWriter, offset_ns: int = 0) -> None:
+    def __init__(
+        self, due: DueQueue, wire: Wire, journal: SegmentWriter, offset_ns: int = 0,
+        channels_ns: ChannelOffsets = NO_OFFSETS,
+    ) -> None:  # fmt: skip
         self.malformed = 0
         self.stopping = False
         self.offset_ns = offset_ns
+        self._channels_ns = channels_ns
         self._due = due
         self._wire = wire
         self._journal = journal
@@ -77,9 +86,10 @@ class Orders:
 
     def _note(self, record: Record) -> bool:
         right = record.a < CHANNELS and record.b < 128 and 0 < record.c < 128 and record.id > 0
+        right = right and _in_time(record) and math.isfinite(record.value)
         if not right or record.id in self._wire.sounding or self._due.waits(record.id):
             return False
-        note = moved(record, self.offset_ns)
+        note = moved(record, self.offset_ns + self._channels_ns[record.a])
         now = _clock()
         if self.stopping:
             self._wire.never(Kind.CANCELLED, note)
@@ -92,15 +102,22 @@ class Orders:
         return True
 
     def _end(self, record: Record) -> bool:
-        end = moved(record, self.offset_ns)
+        channel = self._due.channel_of(record.id)
+        if channel is None:
+            channel = self._wire.channel_of(record.id)
+        if not _in_time(record):
+            return False
+        if channel is None:
+            return True  # one that has ended already crossed its END on the way
+        end = moved(record, self.offset_ns + self._channels_ns[channel])
         if self._due.waits(record.id):
             cancelled = self._due.end_unsent(record.id, end.t_ns)
             if cancelled is not None:
                 self._wire.never(Kind.CANCELLED, cancelled)
-        elif record.id in self._wire.sounding:
+        else:
             self._due.end_at(record.id, end.t_ns)
             self.send_due(_clock())
-        return True  # one that has ended already crossed its END on the way
+        return True
 
     def _cancel(self, record: Record) -> bool:
         if record.id == ALL_NOTES:
@@ -123,9 +140,9 @@ class Orders:
 
     def _send(self, record: Record) -> bool:
         message = MidiInput().take(bytes((record.a, record.b, record.c)[: record.id]))
-        if message is None or len(message) != record.id or message[0] >> 4 in (0x8, 0x9):
+        if message is None or len(message) != record.id or message[0] >> 4 in (0x8, 0x9) or not _in_time(record):
             return False  # notes go by NOTE, else the ledger would lose count
-        send = moved(record, self.offset_ns)
+        send = moved(record, self.offset_ns + of_status(self._channels_ns, record.a))
         now = _clock()
         if send.t_ns > now:
             return self._due.add_message(send)
@@ -149,3 +166,8 @@ class Orders:
 
     def _nothing(self, _record: Record) -> bool:
         return True
+
+
+def _in_time(record: Record) -> bool:
+    """Whether an order's times are times: an offset on top of them has to fit into a record, too."""
+    return 0 <= record.t_ns < _LATEST_NS and 0 <= record.u_ns < _LATEST_NS

@@ -7,7 +7,7 @@ the driver's own thread. `send` is called from both, one at a time: the caller h
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -24,19 +24,25 @@ OnMessage = Callable[[int, int, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class PortNames:
-    """The ports that are open, by the names that other programs see."""
+    """The ports that are open, by the names that other programs see.
+
+    Attributes:
+        sources: our own output ports, those included that wait for their other side: client and port.
+    """
 
     api: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 class PortChange(NamedTuple):
-    """A joined port that went away or came back."""
+    """A port that went away or came back. ``system``: with every other one, because the MIDI system did."""
 
     back: bool
     output: bool
     port: int
+    system: bool = False
 
 
 class Ports(Protocol):
@@ -69,10 +75,10 @@ class Ports(Protocol):
         """Start the performance, where it is one that waits for the brain. Idempotent."""
 
     def check(self) -> list[PortChange]:
-        """Look whether joined ports are still there; bring back those that came back. About once a second."""
+        """Look whether joined ports, and the system, are still there; bring back what came back. Once a second."""
 
     def send(self, message: bytes) -> None:
-        """Send to every output. Never raises. Realtime-safe: yes."""
+        """Send to every output that carries this channel. Never raises. Realtime-safe: yes."""
 
     def close(self) -> None:
         """Let what was sent reach the wire, then close. Idempotent."""

@@ -41,9 +41,14 @@ def fifo_granted() -> bool:
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     granted = take_fifo()
     if granted:
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, *before)
+        _leave_fifo(*before)
     return granted
+
+
+def _leave_fifo(policy: int, parameter: os.sched_param) -> None:
+    """Give the thread a class again. Not to pass it on to children stays: to clear that, rights of root are needed."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, parameter)
 
 
 @contextlib.contextmanager
@@ -61,8 +66,8 @@ def prompt() -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError, AttributeError):
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        if hasattr(os, "SCHED_RESET_ON_FORK"):
+            _leave_fifo(os.SCHED_OTHER, os.sched_param(0))
         if nice is not None:
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, 0, nice)

@@ -7,7 +7,7 @@ latency: the main loop sleeps in `select` until just before the next deadline an
 numpy, no onnxruntime, no logging and no printing in here.
 
 Teardown order: due notes cancelled, sounding ones cut, STOP to the brain, the brain leaves (or is killed),
-everything that still sounds (thru) ends, ports, journal, synth.
+everything that still sounds (thru) ends, ports, guard (so that it guards the closing too), journal, synth.
 """
 
 from __future__ import annotations
@@ -19,20 +19,26 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 from antiphon.daemon.journal import SegmentWriter, preallocate
+from antiphon.daemon.memory_lock import lock_memory
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.part_offsets import channel_offsets
 from antiphon.daemon.player.config import PlayerConfig, PlayerResult
 from antiphon.daemon.player.due import DueQueue
+from antiphon.daemon.player.ending import Ending
+from antiphon.daemon.player.guarding import Guard
 from antiphon.daemon.player.link import BrainLink
 from antiphon.daemon.player.orders import Orders
-from antiphon.daemon.player.ports import Ports
+from antiphon.daemon.player.ports import PortChange, Ports
 from antiphon.daemon.player.priority import prompt, take_fifo
 from antiphon.daemon.player.setup import make_ports, opened_line
 from antiphon.daemon.player.supervisor import Supervisor
 from antiphon.daemon.player.wire import Wire
+from antiphon.daemon.suspended import Suspension, boot_clock
 
 __all__ = ["PlayerConfig", "PlayerResult", "run_player"]
 
@@ -41,10 +47,13 @@ _NS = 1_000_000_000
 SPIN_NS = 150_000
 #: The longest the loop sleeps: how soon a hanging brain or a lost cable is seen.
 HOUSEKEEPING_NS = 500_000_000
-#: Cables are looked at when nothing is due for this long, or else after `_PATIENCE_NS` anyway.
-_QUIET_NS = 50_000_000
-_CABLES_NS = 1_000_000_000
+#: Cables are looked at when nothing is due for this long (to end a client takes 0.1 s), or else after `_PATIENCE_NS`
+#: anyway.
+_QUIET_NS = 150_000_000
+_CABLES_NS = 500_000_000
 _PATIENCE_NS = 5_000_000_000
+#: What a PORT's ``c`` says: the MIDI system came or went, to be told once; told already, by the one before.
+_NEWS = (1, 2)
 #: The exit status of a brain that has told the user what to mend: starting it again would not help.
 _USER_ERROR = 2
 #: A brain's socket closes well before its process has ended. While none has been ready there is nothing of a brain's
@@ -87,8 +96,9 @@ class _Player:
         self._ports = ports
         self._journal = journal
         self._due = DueQueue()
-        self._wire = Wire(ports, journal, self._due.end_of)
-        self._orders = Orders(self._due, self._wire, journal, config.offset_ns)
+        self._guard = Guard(config.session)
+        self._wire = Wire(ports, journal, self._due.end_of, self._guard.table)
+        self._orders = Orders(self._due, self._wire, journal, config.offset_ns, channel_offsets(config.part_offsets))
         self._brain = Supervisor(config.brain, config.session, self._poke)
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
@@ -96,7 +106,7 @@ class _Player:
         self._unsent_to_brain = 0
         self._had_brain = False
         self._restart_ns: int | None = None
-        self._over_ns: int | None = None
+        self._ending = Ending(config.tail_s, config.longest_tail_s)
         self._stop_by_ns: int | None = None
         self._signals = 0
         self._signals_seen = 0
@@ -105,6 +115,7 @@ class _Player:
         self._finished = False
         self._housekeeping_ns = 0
         self._cables_ns = 0
+        self._suspension = Suspension(boot_clock(), _clock)
 
     def run(self) -> PlayerResult:
         with prompt(), self._signal_handlers():
@@ -113,8 +124,11 @@ class _Player:
                     self._wire.set_thru(self._config.thru_channel)
                 self._ports.open(self._wire.on_message, self._performance_over)
                 take_fifo()
+                lock_memory()
                 self._config.tell(opened_line(self._ports.names))
                 self._start_brain(_clock())
+                if unguarded := self._guard.start(self._ports.names, _clock()):
+                    self._config.tell(unguarded)
                 while not self._finished:
                     self._turn()
             finally:
@@ -123,24 +137,26 @@ class _Player:
                 self._brain.kill()
                 result = self._result()
                 self._ports.close()
+                self._guard.close()
                 self._woken.close()
                 self._waker.close()
-        self._journal.close()
-        return result
+        self._journal.close()  # where there is no room, it loses what waits
+        return replace(result, unwritten=self._journal.unwritten)
 
     # ---- the loop ----------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
         """Send what is due, look after the brain, wait for whatever is next."""
         now = _clock()
+        if slept_ns := self._suspension.slept_ns():
+            self._slept(slept_ns, now)
         self._orders.send_due(now)
         if now >= self._housekeeping_ns:
             self._housekeep(now)
         if self._signals != self._signals_seen:
             self._signals_seen = self._signals
             self._stop("signal", now)
-        if self._over_ns is not None and now >= self._over_ns + round(self._config.tail_s * _NS):
-            self._over_ns = None
+        if self._ending.begun and self._ending.reached(now, busy=self._busy()):
             self._stop("performance", now)
         if self._restart_ns is not None and now >= self._restart_ns:
             self._start_brain(now)
@@ -184,9 +200,13 @@ class _Player:
             moments.append(self._restart_ns)
         if self._stop_by_ns is not None:
             moments.append(self._stop_by_ns)
-        if self._over_ns is not None:
-            moments.append(self._over_ns + round(self._config.tail_s * _NS))
+        if self._ending.begun:
+            moments.append(self._ending.next_ns())
         return min(moments)
+
+    def _busy(self) -> bool:
+        """Whether something of Antiphon's sounds or is due."""
+        return bool(self._wire.sounding) or self._due.next_ns() is not None
 
     def _poke(self) -> None:
         """Wake the loop. From any thread."""
@@ -195,24 +215,39 @@ class _Player:
 
     def _housekeep(self, now: int) -> None:
         self._housekeeping_ns = now + HOUSEKEEPING_NS
+        self._guard.keep(now)
         if self._brain.hangs(now):
             self._brain_lost(now)
         due = self._due.next_ns()
         quiet = due is None or due - now > _QUIET_NS
         if now - self._cables_ns >= (_CABLES_NS if quiet else _PATIENCE_NS):
             self._cables_ns = now
-            for change in self._ports.check():
-                self._wire.report(Record(Kind.PORT, int(change.back), int(change.output), 0, change.port, _clock()))
-                if not change.output:
-                    self._wire.input_lost(change.port)
-                elif change.back:
-                    # It missed the ends of what sounded: whoever it is, it starts from silence.
-                    self._wire.silence(panic=True)
+            self._ports_changed(self._ports.check())
+
+    def _slept(self, slept_ns: int, now: int) -> None:
+        """The machine was suspended: what was due is not sent in a burst, and nothing sounds on."""
+        self._orders.cancel_all()
+        self._wire.silence(panic=False)
+        self._wire.report(Record(Kind.SLEPT, t_ns=now, u_ns=slept_ns))
+
+    def _ports_changed(self, changes: list[PortChange]) -> None:
+        """End what nobody can end any more, and tell the brain, which tells the user."""
+        for place, change in enumerate(changes):
+            told = _NEWS[min(place, 1)] if change.system else 0
+            self._wire.report(Record(Kind.PORT, int(change.back), int(change.output), told, change.port, _clock()))
+            if change.system and not change.back:
+                self._wire.silence(panic=False)
+            elif not change.output:
+                self._wire.input_lost(change.port)
+            elif change.back:
+                # It missed the ends of what sounded: whoever it is, it starts from silence.
+                self._wire.silence(panic=True, missed=True)
 
     # ---- the brain ---------------------------------------------------------------------------------------
 
     def _start_brain(self, now: int) -> None:
         link = self._brain.start(now)
+        self._guard.table.brain = self._brain.process_id
         self._wire.attach(link)
         self._restart_ns = self._brain.restart_ns(now) if link is None else None
 
@@ -253,7 +288,7 @@ class _Player:
 
     def _performance_over(self) -> None:
         """From the performer's thread."""
-        self._over_ns = _clock()
+        self._ending.begin(_clock())
         self._poke()
 
     def _stop(self, reason: str, now: int) -> None:
@@ -275,7 +310,7 @@ class _Player:
         return PlayerResult(
             exit_code=self._exit_code, reason=self._reason, received=counts.received, sent=counts.sent,
             ended=counts.ended, cut=counts.cut, dropped=counts.dropped, cancelled=counts.cancelled,
-            latest_ns=counts.latest_ns, malformed_input=self._ports.malformed,
+            others=counts.others, latest_ns=counts.latest_ns, malformed_input=self._ports.malformed,
             malformed_orders=self._orders.malformed, send_errors=self._ports.send_errors,
             unsent_to_brain=self._unsent_to_brain + (link.dropped if link else 0),
             unwritten=self._journal.unwritten, brains=self._brain.starts, brains_lost=self._brain.losses,

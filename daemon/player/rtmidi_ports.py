@@ -1,98 +1,43 @@
 """Real ports through python-rtmidi: virtual ones of our own, joined ones of others, wired instruments.
 
-Threading model: the driver's thread calls `_Input.on_event`, which stamps, checks and hands on. rtmidi holds
-the GIL while it makes or deletes a client, and waits there for JACK's process thread, which may be waiting
-in our callback for the GIL: tried, that costs 0.5-1 s a call, or forever. So no client is ever made or
-deleted while a callback is set: `_paused` takes the callbacks off (what arrives then waits in rtmidi's own
-queue), lets those that are under way finish, and afterwards hands over what waited.
+Threading model: the driver's thread calls `InputPort.on_event`, which stamps, checks and hands on; all else is the main
+thread's. How clients are silenced and ended without harm is told in `rtmidi_clients`.
 
-Teardown order: callbacks, outputs (after what was sent has reached the wire), inputs. ``close_port`` leaves a
-JACK client alive; ``delete`` ends it.
+Teardown order: callbacks, then (after what was sent has reached the wire) ports, then clients.
+
+JACK's server may leave and come back: its clients are then left alone, and every port is made anew. It may also stand
+still; rtmidi then waits for room, for ever and with the GIL, once 2,340 messages have piled up (tried): so nothing is
+sent to a server that no cycle was seen of.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import rtmidi
 from antiphon.daemon.errors import PortError
-from antiphon.daemon.player.midi_bytes import MidiInput
-from antiphon.daemon.player.midi_system import (
-    all_ports,
-    choose_api,
-    match_port,
-    new_input,
-    new_output,
-    title,
-)
+from antiphon.daemon.player.instances import free_name, one_at_a_time
+from antiphon.daemon.player.jack_cycle import JackCycle
+from antiphon.daemon.player.jack_library import JackClient, hush_jack
+from antiphon.daemon.player.midi_system import all_ports, choose_api, new_input, new_output, port_names, title
+from antiphon.daemon.player.part_ports import NO_PART_PORTS
+from antiphon.daemon.player.port_plan import Routes, input_ports, output_ports, routes, without_virtual
 from antiphon.daemon.player.ports import OnMessage, PortChange, PortNames
+from antiphon.daemon.player.rtmidi_clients import InputPort, OutputPort, Port, end, hush
 
-#: Long enough for a callback that is under way to end.
-_CALLBACK_S = 0.005
 #: Two periods of the slowest usual JACK (2048 frames at 44.1 kHz): what was sent is on the wire by then.
 _FLUSH_S = 0.1
 #: JACK carries nothing over a new connection until its graph has turned once (tried: 6 of 180 joins lost
 #: what was sent first), so a greeting waits for two of the slowest usual periods.
 _SETTLE_S = 0.1
-_MOST_INSTANCES = 100
-
-
-class _Input:
-    """One rtmidi input and what it takes to open it again."""
-
-    def __init__(self, index: int, name: str, joined: str | None) -> None:
-        self.index = index
-        self.name = name
-        self.joined = joined  # the other side's full name; None: a virtual port
-        self.client: Any = None
-        self.checker = MidiInput()
-        self._on_message: OnMessage | None = None
-
-    def listen(self, on_message: OnMessage) -> None:
-        self._on_message = on_message
-        # rtmidi gives its queue out only while no callback is set: what arrives in the microsecond between
-        # these two would be heard at the next pause. Pauses are rare (a cable), so that is let be.
-        self.drain()
-        self.client.set_callback(self.on_event)
-
-    def drain(self) -> None:
-        while (event := self.client.get_message()) is not None:
-            self.on_event(event)
-
-    def on_event(self, event: tuple[list[int], float], _data: object = None) -> None:
-        """Stamp first. Runs in the driver's thread."""
-        t_ns = time.perf_counter_ns()
-        message = self.checker.take(event[0])
-        if message is not None and self._on_message is not None:
-            self._on_message(t_ns, self.index, message)
-
-
-@dataclass(slots=True)
-class _Output:
-    """One rtmidi output; without a client when its other side is not there (yet)."""
-
-    index: int
-    name: str
-    joined: str | None
-    client: Any = None
-    greeting: tuple[bytes, ...] = ()  # sent whenever it is joined: a synth's programs
-    fresh: bool = False  # joined at the last look, and not greeted yet
-
-    def greet(self) -> None:
-        self.fresh = False
-        for message in self.greeting:
-            self.client.send_message(message)
 
 
 class RtMidiPorts:
-    """Ports on ALSA, JACK or CoreMIDI. See `ports.Ports`.
+    """Ports on ALSA, JACK, CoreMIDI or Windows MIDI. See `ports.Ports`.
 
     Attributes:
         send_errors: messages that the driver refused.
@@ -100,8 +45,8 @@ class RtMidiPorts:
 
     def __init__(
         self, *, api: str = "auto", joined_in: str | None = None, joined_out: str | None = None,
-        keyboards: tuple[str, ...] = (), synths: tuple[str, ...] = (), awaited: str | None = None,
-        greeting: tuple[bytes, ...] = (),
+        also_in: Mapping[str, str] | None = None, part_ports: bool = False, keyboards: tuple[str, ...] = (),
+        synths: tuple[str, ...] = (), awaited: str | None = None, greeting: tuple[bytes, ...] = (),
     ) -> None:  # fmt: skip
         """Choose; nothing is opened yet.
 
@@ -109,26 +54,37 @@ class RtMidiPorts:
             api: one of `midi_system.APIS`.
             joined_in: join the port of this name (part) instead of making ``Antiphon in``.
             joined_out: likewise for ``Antiphon out``.
+            also_in: ports to hear as well, by (part of their) name, with the part that each plays ('': none).
+            part_ports: make an output port for each part as well.
             keyboards: ports to hear as well, by full name.
             synths: ports to play to as well, by full name.
             awaited: part of the name of a synth that is about to appear, to be joined when it does.
             greeting: messages for each of ``synths`` and ``awaited`` when it is joined.
 
         Raises:
-            PortError: there is no such MIDI system.
+            PortError: there is no such MIDI system, or it has no virtual ports that parts could have.
         """
         self.send_errors = 0
         self._api = choose_api(api)
+        if part_ports and self._api == "windows":
+            raise PortError(NO_PART_PORTS)
         self._joined_in = joined_in
         self._joined_out = joined_out
+        self._also_in = also_in or {}
+        self._part_ports = part_ports
         self._keyboards = keyboards
         self._synths = synths
         self._awaited = awaited
         self._greeting = greeting
-        self._inputs: list[_Input] = []
-        self._outputs: list[_Output] = []
+        self._inputs: list[InputPort] = []
+        self._outputs: list[OutputPort] = []
+        self._routes: Routes = routes(())
         self._on_message: OnMessage | None = None
         self._instance = "Antiphon"
+        self._jack: JackClient | None = None
+        self._away = False  # JACK's server is
+        self._cycle = JackCycle()
+        self._told_stands = False
 
     @property
     def names(self) -> PortNames:
@@ -137,6 +93,7 @@ class RtMidiPorts:
             title(self._api),
             tuple(port.joined or port.name for port in self._inputs if port.client),
             tuple(port.joined or port.name for port in self._outputs if port.client),
+            tuple((self._client(port.name), port.name) for port in self._outputs),
         )
 
     @property
@@ -148,14 +105,12 @@ class RtMidiPorts:
         """Open every port; see `ports.Ports.open`. Real ports are never over."""
         del on_over
         try:
-            with _one_at_a_time(self._api):
+            with one_at_a_time(self._api):
                 seen_in, seen_out = all_ports(self._api)
-                self._instance = _free_name([*seen_in, *seen_out])
+                self._instance = free_name([*seen_in, *seen_out])
                 self._plan(seen_in, seen_out)
-                for output in self._outputs:
-                    self._open_output(output)
-                for port in self._inputs:
-                    self._open_input(port)
+                self._make_all()
+                self._watch()
         except BaseException:
             self.close()
             raise
@@ -174,30 +129,32 @@ class RtMidiPorts:
 
     def check(self) -> list[PortChange]:
         """See `ports.Ports.check`. An output that is back is told at the next call, when it carries again."""
-        changes: list[PortChange] = []
+        if self._jack is not None and (self._away or self._jack.gone):
+            return self._return(self._jack) if self._away else self._leave(self._jack)
+        changes = self._stood_still()
+        if self._cycle.stands:
+            return changes
         for output in self._outputs:
             if output.fresh:
                 output.greet()
                 changes.append(PortChange(back=True, output=True, port=output.index))
-        if any(port.joined for port in self._inputs):
-            there = self._look(self._inputs, new_input)
-            for port in self._inputs:
-                if _moved(port.joined, port.client, there):
-                    self._change_input(port)
-                    changes.append(PortChange(back=bool(port.client), output=False, port=port.index))
-        if any(output.joined for output in self._outputs):
-            there = self._look(self._outputs, new_output)
-            for output in self._outputs:
-                if _moved(output.joined, output.client, there):
-                    self._change_output(output)
-                    output.fresh = output.client is not None
-                    if not output.fresh:
-                        changes.append(PortChange(back=False, output=True, port=output.index))
+        for ports in (self._inputs, self._outputs):
+            if not any(port.joined for port in ports):
+                continue
+            there = self._look(ports)
+            for port in ports:
+                if port.moved(there):
+                    change = self._change(port)
+                    if change is not None:
+                        changes.append(change)
         return changes
 
     def send(self, message: bytes) -> None:
-        """Send to every output; one that refuses is counted. Realtime-safe: yes."""
-        for output in self._outputs:
+        """Send to every output that carries it; one that refuses is counted. Realtime-safe: yes."""
+        if self._jack is not None and not self._cycle.may_send(self._jack):
+            self.send_errors += 1
+            return
+        for output in self._routes[message[0]]:
             client = output.client
             if client is not None:
                 try:
@@ -207,17 +164,18 @@ class RtMidiPorts:
 
     def close(self) -> None:
         """See `ports.Ports.close`."""
-        for port in self._inputs:
-            if port.client:
-                port.client.cancel_callback()
+        if self._jack is not None and (self._jack.gone or self._cycle.stands):
+            hush(self._inputs)
+            self._abandon(self._jack)  # a server that stands still would be waited for
+        hush(self._inputs)
         if any(output.client for output in self._outputs):
             time.sleep(_FLUSH_S)
-        clients = [output.client for output in self._outputs] + [port.client for port in self._inputs]
+        end([*self._outputs, *self._inputs])
         self._outputs.clear()
         self._inputs.clear()
-        for client in clients:
-            if client is not None:
-                client.delete()
+        self._routes = routes(())
+        if self._jack is not None:
+            self._jack.close()
 
     def __enter__(self) -> Self:
         return self
@@ -229,123 +187,124 @@ class RtMidiPorts:
 
     def _plan(self, seen_in: list[str], seen_out: list[str]) -> None:
         """Decide on every port, before any is made."""
-        name = self._instance
-        join_in, join_out = self._joined_in, self._joined_out
-        main_in = seen_in[match_port(join_in, seen_in, "--in")] if join_in else None
-        main_out = seen_out[match_port(join_out, seen_out, "--out")] if join_out else None
-        self._inputs = [_Input(0, f"{name} in", main_in)]
-        self._outputs = [_Output(0, f"{name} out", main_out)]
-        for full in self._keyboards:
-            if full != main_in:
-                index = len(self._inputs)
-                self._inputs.append(_Input(index, f"{name} keyboard {index}", full))
-        for full in (*self._synths, *([self._awaited] if self._awaited else [])):
-            if full != main_out:
-                index = len(self._outputs)
-                self._outputs.append(_Output(index, f"{name} synth {index}", full, greeting=self._greeting))
+        name, join_in, join_out = self._instance, self._joined_in, self._joined_out
+        if self._api == "windows":
+            join_in, join_out = without_virtual(seen_in, seen_out, join_in, join_out)
+        synths = (*self._synths, *([self._awaited] if self._awaited else []))
+        self._inputs = input_ports(name, seen_in, join_in, self._also_in, self._keyboards)
+        self._outputs = output_ports(name, seen_out, join_out, synths, self._greeting, part_ports=self._part_ports)
+        self._routes = routes(self._outputs)
 
-    def _open_input(self, port: _Input) -> None:
-        client = new_input(self._api, self._client(port.name))
-        client.ignore_types(sysex=True, timing=False, active_sense=True)
-        port.client = _opened(client, port.name, port.joined)
-
-    def _open_output(self, port: _Output) -> None:
-        port.client = _opened(new_output(self._api, self._client(port.name)), port.name, port.joined)
+    def _make_all(self) -> None:
+        for port in (*self._outputs, *self._inputs):
+            port.make(self._api, self._client(port.name))
 
     def _client(self, port: str) -> str:
         # JACK has one client a port, so each gets the port's own name; elsewhere all share one.
         return port if self._api == "jack" else self._instance
 
-    def _look(self, ports: list[Any], new: Callable[[str, str], Any]) -> list[str]:
+    def _look(self, ports: Sequence[Port]) -> list[str]:
         """List the other sides' ports: through a client that is there, since making one is dear."""
+        inputs = ports is self._inputs
+        if self._jack is not None:
+            return self._jack.ports(inputs=inputs)
         for port in ports:
             if port.client is not None:
-                return list(port.client.get_ports())
+                return port_names(port.client, self._api)
         with self._paused():
-            look = new(self._api, "Antiphon look")
-            found = list(look.get_ports())
+            look: Any = (new_input if inputs else new_output)(self._api, "Antiphon look")
+            found = port_names(look, self._api)
             look.delete()
         return found
 
-    def _change_input(self, port: _Input) -> None:
+    def _change(self, port: Port) -> PortChange | None:
+        """Join a port whose other side is back, or end one whose other side has gone, and tell; see `check`."""
         with self._paused():
             if port.client is None:
-                self._open_input(port)
+                port.make(self._api, self._client(port.name))
+                self._keep_apart([port])
             else:
-                port.client.delete()
-                port.client = None
-
-    def _change_output(self, output: _Output) -> None:
-        with self._paused():
-            if output.client is None:
-                self._open_output(output)
-            else:
-                gone, output.client = output.client, None
-                gone.delete()
+                end([port])
+        back = port.client is not None
+        if isinstance(port, OutputPort):
+            port.fresh = back
+            return None if back else PortChange(back=False, output=True, port=port.index)
+        return PortChange(back=back, output=False, port=port.index)
 
     @contextlib.contextmanager
     def _paused(self) -> Iterator[None]:
-        """Take every callback off, so that clients may be made and deleted; see the module's top."""
-        listening = [port for port in self._inputs if port.client]
-        for port in listening:
-            port.client.cancel_callback()
-        time.sleep(_CALLBACK_S)
+        """Take every callback off, so that clients may be made and deleted; see `rtmidi_clients`."""
+        hush(self._inputs)
         try:
             yield
         finally:
-            for port in self._inputs:
-                if port.client and self._on_message is not None:
-                    port.listen(self._on_message)
+            self._listen()
+
+    def _listen(self) -> None:
+        for port in self._inputs:
+            if port.client is not None and self._on_message is not None:
+                port.listen(self._on_message)
+
+    # ---- JACK's server ---------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Have somebody who is told when the server leaves; where that cannot be, ports stay as they are."""
+        if self._api != "jack":
+            return
+        with contextlib.suppress(OSError):
+            jack = JackClient()
+            hush_jack()
+            if jack.open(f"{self._instance} watch"):
+                self._jack = jack
+                self._keep_apart(self._inputs)
+
+    def _keep_apart(self, ports: Iterable[Port]) -> None:
+        """Have JACK copy what these inputs are to hear; see `JackClient.keep_apart`."""
+        for port in ports:
+            if self._jack is not None and port.client is not None and not port.output:
+                self._jack.keep_apart(f"{self._client(port.name)}:{port.name}")
+
+    def _stood_still(self) -> list[PortChange]:
+        """Look whether JACK's server turns, and tell when that changed."""
+        if self._jack is None:
+            return []
+        stands = self._cycle.look(self._jack)
+        if stands == self._told_stands:
+            return []
+        self._told_stands = stands
+        ports = [port for port in (*self._inputs, *self._outputs) if port.client is not None]
+        return [_with_system(port, back=not stands) for port in ports]
+
+    def _abandon(self, jack: JackClient) -> None:
+        for port in (*self._inputs, *self._outputs):
+            port.abandon()
+        jack.forget()
+        self._away = True
+        self._cycle, self._told_stands = JackCycle(), False
+
+    def _leave(self, jack: JackClient) -> list[PortChange]:
+        """The server is gone, and every port with it."""
+        lost = [port for port in (*self._inputs, *self._outputs) if port.client is not None]
+        self._abandon(jack)
+        return [_with_system(port, back=False) for port in lost]
+
+    def _return(self, jack: JackClient) -> list[PortChange]:
+        """Make every port anew, if the server is there again; one whose other side is not, is looked for later."""
+        if not jack.open(f"{self._instance} watch"):
+            return []
+        try:
+            self._make_all()
+        except PortError:  # it left again
+            self._abandon(jack)
+            return []
+        self._away = False
+        self._keep_apart(self._inputs)
+        self._listen()
+        for output in self._outputs:
+            if output.client is not None:
+                output.greet()
+        return [_with_system(port, back=True) for port in (*self._inputs, *self._outputs) if port.client is not None]
 
 
-def _opened(client: Any, name: str, joined: str | None) -> Any:
-    """Open a client's one port; None when the port to join went away."""
-    try:
-        if joined is None:
-            client.open_virtual_port(name)
-            return client
-        for index, full in enumerate(client.get_ports()):
-            if joined in full:
-                client.open_port(index, name)
-                return client
-    except rtmidi.RtMidiError as error:
-        client.delete()
-        raise PortError(f"cannot open the port {joined or name!r}: {error}; is it in use elsewhere?") from error
-    client.delete()
-    return None
-
-
-def _moved(joined: str | None, client: Any, there: list[str]) -> bool:
-    """Whether a joined port's other side went away or came back."""
-    return joined is not None and any(joined in full for full in there) != (client is not None)
-
-
-def _free_name(taken: list[str]) -> str:
-    """Give ``Antiphon``, or ``Antiphon 2`` … while an earlier instance runs."""
-    for number in range(1, _MOST_INSTANCES):
-        name = "Antiphon" if number == 1 else f"Antiphon {number}"
-        if not any(f"{name} in" in port or f"{name} out" in port for port in taken):
-            return name
-    raise PortError(f"{_MOST_INSTANCES} instances of Antiphon are running; end some of them")
-
-
-@contextlib.contextmanager
-def _one_at_a_time(api: str) -> Iterator[None]:
-    """Keep two instances that start together from choosing the same name (where there is file locking)."""
-    try:
-        import fcntl  # noqa: PLC0415  POSIX only
-    except ImportError:
-        yield
-        return
-    server = os.environ.get("JACK_DEFAULT_SERVER", "default").replace(os.sep, "_")
-    path = os.path.join(tempfile.gettempdir(), f"antiphon-{os.getuid()}-{api}-{server}.lock")
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError:  # no writable temporary folder: go without
-        yield
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+def _with_system(port: Port, *, back: bool) -> PortChange:
+    return PortChange(back, port.output, port.index, system=True)

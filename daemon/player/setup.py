@@ -5,10 +5,15 @@ from __future__ import annotations
 from antiphon.daemon.errors import PortError
 from antiphon.daemon.player.config import PlayerConfig
 from antiphon.daemon.player.file_ports import FilePorts
+from antiphon.daemon.player.loopbacks import choose, chosen_line
 from antiphon.daemon.player.midi_system import SeenPorts, list_ports
 from antiphon.daemon.player.ports import NoMidiSystem, PortNames, Ports
 from antiphon.daemon.player.rtmidi_ports import RtMidiPorts
 from antiphon.daemon.player.synth import SYNTH_NAME, Synth, programs
+
+_NO_SYNTH = (
+    "--synth: Windows gives fluidsynth no port that Antiphon could find; play to Windows' own synth with --connect"
+)
 
 
 def make_ports(config: PlayerConfig) -> tuple[Ports, Synth | None]:
@@ -45,7 +50,9 @@ def _real_ports(config: PlayerConfig) -> tuple[RtMidiPorts, Synth | None]:
     keyboards = seen.keyboards if config.connect else ()
     synths = seen.synths if config.connect else ()
     synth = None
-    if config.synth:
+    if config.synth and seen.api == "windows":
+        config.tell(_NO_SYNTH)
+    elif config.synth:
         try:
             synth = Synth(seen.api)
         except PortError as error:
@@ -53,14 +60,21 @@ def _real_ports(config: PlayerConfig) -> tuple[RtMidiPorts, Synth | None]:
     for line in advice(config, seen):
         config.tell(line)
     ports = RtMidiPorts(
-        api=seen.api, joined_in=config.joined_in, joined_out=config.joined_out, keyboards=keyboards,
-        synths=synths, awaited=SYNTH_NAME if synth else None, greeting=programs(),
+        api=seen.api, joined_in=config.joined_in, joined_out=config.joined_out, also_in=config.also_in,
+        part_ports=config.part_ports, keyboards=keyboards, synths=synths,
+        awaited=SYNTH_NAME if synth else None, greeting=programs(),
     )  # fmt: skip
     return ports, synth
 
 
 def advice(config: PlayerConfig, seen: SeenPorts) -> list[str]:
-    """Say what is plugged in and what to do so that the first run is not silence. Pure."""
+    """Say what is plugged in and what to do so that the first run is not silence. Pure.
+
+    Raises:
+        NoMidiSystem: there are no virtual ports, and nothing in their place.
+    """
+    if seen.api == "windows":
+        return _advice_without_virtual_ports(config, seen)
     lines = []
     if config.joined_in is None:
         if seen.keyboards:
@@ -77,6 +91,12 @@ def advice(config: PlayerConfig, seen: SeenPorts) -> list[str]:
         else:
             lines.append("no synth seen: route 'Antiphon out' to your DAW, or hear it with --synth")
     return lines
+
+
+def _advice_without_virtual_ports(config: PlayerConfig, seen: SeenPorts) -> list[str]:
+    if config.joined_in is None and config.joined_out is None:
+        return [chosen_line(*choose(seen.inputs, seen.outputs))]
+    return []  # the other one is chosen beside it, and told when it is open
 
 
 def opened_line(names: PortNames) -> str:

@@ -62,18 +62,27 @@ class Supervisor:
         self._beats = False
 
     @property
+    def process_id(self) -> int:
+        """The present brain's process id; 0: there is none."""
+        return 0 if self._process is None or self.link is None else self._process.pid
+
+    @property
     def status(self) -> int | None:
         """The last brain's exit status; None: it runs, or was never started."""
         return None if self._process is None else self._process.poll()
 
     def start(self, now_ns: int) -> BrainLink | None:
         """Start a brain; None: the system refused, try again later."""
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
         self.starts += 1
         self.ready = self._beats = False
         self._last_start_ns = self._heard_ns = now_ns
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:  # no descriptor is left
+            self.losses += 1
+            return None
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
         command = [*self._command, str(theirs.fileno()), str(self._session)]
         with theirs:
             try:

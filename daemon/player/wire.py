@@ -17,6 +17,7 @@ from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.player.ledger import Ledger
 from antiphon.daemon.player.link import BrainLink
 from antiphon.daemon.player.ports import Ports
+from antiphon.daemon.player.sounding_table import SoundingTable
 
 _clock = time.perf_counter_ns
 
@@ -31,6 +32,7 @@ class WireCounts:
     cut: int
     dropped: int
     cancelled: int
+    others: int  # messages out that are no start or end of a note of Antiphon's: thru, controllers, ends at once
     latest_ns: int  # of all notes sent, how late the latest was
 
 
@@ -40,23 +42,28 @@ class Wire:
     Thread-safe: `on_message`. Realtime-safe: `on_message`, `start`, `end`, `send`.
     """
 
-    def __init__(self, ports: Ports, journal: SegmentWriter, end_of: Callable[[int], int]) -> None:
+    def __init__(
+        self, ports: Ports, journal: SegmentWriter, end_of: Callable[[int], int], table: SoundingTable | None = None
+    ) -> None:
         """Start with nothing sounding.
 
         Args:
             ports: open, or about to be.
             journal: where everything is written.
             end_of: asked once for each note that ends, when that was meant to be (0: not known).
+            table: where every message is marked, for the guard.
         """
         self._ports = ports
+        self._table = table
         self._journal = journal
         self._end_of = end_of
         self._link: BrainLink | None = None
         self._ledger = Ledger()
         self._lock = threading.Lock()
         self._thru: int | None = None  # the channel, 0-15
-        self._received = 0
+        self._received: dict[int, int] = {}  # by port: each has a thread of its own
         self._counts = dict.fromkeys((Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED), 0)
+        self._others = 0
         self._latest_ns = 0
 
     @property
@@ -64,14 +71,19 @@ class Wire:
         """What has happened so far."""
         counts = self._counts
         return WireCounts(
-            self._received, counts[Kind.SENT], counts[Kind.ENDED], counts[Kind.CUT], counts[Kind.DROPPED],
-            counts[Kind.CANCELLED], self._latest_ns,
+            sum(self._received.values()), counts[Kind.SENT], counts[Kind.ENDED], counts[Kind.CUT], counts[Kind.DROPPED],
+            counts[Kind.CANCELLED], self._others, self._latest_ns,
         )  # fmt: skip
 
     @property
     def sounding(self) -> tuple[int, ...]:
         """The ids of Antiphon's sounding notes."""
         return self._ledger.sounding
+
+    def channel_of(self, note_id: int) -> int | None:
+        """Give the channel (0-15) of a sounding note of Antiphon's."""
+        key = self._ledger.key_of(note_id)
+        return None if key is None else key[0]
 
     def attach(self, link: BrainLink | None) -> None:
         """Report to this brain from now on."""
@@ -92,7 +104,7 @@ class Wire:
 
     def on_message(self, t_ns: int, port: int, message: bytes) -> None:
         """Take a message from an input: journal, thru, brain. Runs in the driver's thread."""
-        self._received += 1
+        self._received[port] = self._received.get(port, 0) + 1
         size = len(message)
         status = message[0]
         b = message[1] if size > 1 else 0
@@ -124,11 +136,10 @@ class Wire:
         channel, pitch, velocity = note.a, note.b, note.c
         with self._lock:
             messages, cut = self._ledger.start(note.id, channel, pitch, velocity)
-            send = self._ports.send
             for message in messages[:-1]:
-                send(message)
+                self._put(message)
             now = _clock()
-            send(messages[-1])
+            self._put(messages[-1])
         self._latest_ns = max(self._latest_ns, now - note.t_ns)
         if cut is not None:
             self._tell(Kind.CUT, 0x80 | channel, pitch, cut, self._end_of(cut) or now, now)
@@ -143,7 +154,7 @@ class Wire:
                 return
             now = _clock()
             for message in self._ledger.end(note_id):
-                self._ports.send(message)
+                self._put(message)
         meant = self._end_of(note_id) or now
         self._tell(Kind.CUT if cut else Kind.ENDED, 0x80 | key[0], key[1], note_id, meant, now)
 
@@ -177,12 +188,19 @@ class Wire:
         with self._lock:
             self._emit(self._ledger.release_pedals(keep=self._thru), thru=False)
 
-    def silence(self, *, panic: bool) -> None:
-        """End everything at once, of both parties; with ``panic`` also what a receiver may have kept."""
+    def silence(self, *, panic: bool, missed: bool = False) -> None:
+        """End everything at once, of both parties.
+
+        Args:
+            panic: also what a receiver may have kept, by the messages that silence a channel.
+            missed: a receiver missed the ends of what has sounded: they are sent again.
+        """
         with self._lock:
             now = _clock()
             cut = [(note_id, self._ledger.key_of(note_id)) for note_id in self._ledger.sounding]
             messages = self._ledger.panic() if panic else self._ledger.release()
+            if missed and self._table is not None:
+                messages = self._table.ends() + messages
             self._emit(messages, thru=False)
         for note_id, key in cut:
             if key is not None:
@@ -192,10 +210,17 @@ class Wire:
         """Send and journal as OUT. Called with the lock held."""
         for message in messages:
             now = _clock()
-            self._ports.send(message)
+            self._put(message)
             b = message[1] if len(message) > 1 else 0
             c = message[2] if len(message) > 2 else 0
+            self._others += 1
             self._journal.append(Record(Kind.OUT, message[0], b, c, int(thru), now, now))
+
+    def _put(self, message: bytes) -> None:
+        """Send one message, marked before: whatever happens in between, it is ended. Called with the lock held."""
+        if self._table is not None:
+            self._table.mark(message)
+        self._ports.send(message)
 
     def _tell(self, kind: Kind, status: int, pitch: int, note_id: int, meant: int, now: int, c: int = 0) -> None:
         self._counts[kind] += 1
