@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.bridges.terminal.screen import Screen
-from antiphon.daemon.brain.process import run_brain
+from antiphon.daemon.brain.start import run_brain
+from antiphon.daemon.memory_lock import lock_memory
 from antiphon.daemon.session import SessionFolder
 from antiphon.models.errors import AntiphonError
 
@@ -22,6 +23,7 @@ def _load(model: str, provider: str) -> Any:
 
 def main(argv: list[str]) -> int:
     """Join the player on the other end of a socket."""
+    lock_memory()
     player = socket.socket(fileno=int(argv[0]))
     folder = SessionFolder(Path(argv[1]))
     screen = Screen(quiet=bool(folder.read_session().get("quiet", False)))

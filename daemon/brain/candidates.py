@@ -15,8 +15,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from antiphon.daemon.brain.density import Density
 from antiphon.daemon.brain.stage import Stage
+from antiphon.daemon.messages import Trouble
 from antiphon.models.errors import ModelError
-from antiphon.models.generator import UNIFORMS, Constraints, Draw, Generator, HeldNote, State
+from antiphon.models.generator import UNIFORMS, Constraints, Draw, Generator, HeldNote, NothingAllowedError, State
 from numpy.typing import NDArray
 
 #: Notes of a stretch: enough for the critic to hear how a line goes on, soon enough for the next turn of things.
@@ -109,6 +110,7 @@ class Search:
         self._seed = int(stage.rng.integers(2**63))
         self._uniforms = [np.random.default_rng([self._seed, number]) for number in range(candidates)]
         state = stage.window.state
+        self._ask = stage.watch.call
         self._states: list[State] = [state] * candidates
         self._lines = [line(self._sampler(number)) for number in range(candidates)]
         self._over = [False] * candidates  # the end came, or nothing was allowed
@@ -178,7 +180,7 @@ class Search:
             self._row += 1
         if rows and self._round + 1 < STRETCH:
             notes = [self._lines[row].held[-1] for row in rows]
-            states = self._generator.step_together([self._states[row] for row in rows], notes)
+            states = self._ask(self._generator.step_together, [self._states[row] for row in rows], notes)
             for row, state in zip(rows, states, strict=True):
                 self._states[row] = state
         if self._row == len(self._lines):
@@ -188,7 +190,7 @@ class Search:
         line = self._lines[row]
         try:
             drawn = self._draw(line)
-        except ValueError:  # two constraints that each leave something may leave nothing together
+        except NothingAllowedError:  # two constraints that each leave something may leave nothing together
             self._failed[row] = True
             drawn = None
         if drawn is None:
@@ -208,7 +210,8 @@ class Search:
         def sample(constraints: Constraints) -> Draw:
             self._stage.counts.samples += 1
             uniforms = self._uniforms[row].random(UNIFORMS)
-            return self._generator.sample(self._states[row], constraints, uniforms, self._stage.time.grid)
+            drawn = self._ask(self._generator.sample, self._states[row], constraints, uniforms, self._stage.time.grid)
+            return self._stage.checked(drawn)
 
         return sample
 
@@ -220,6 +223,13 @@ class Search:
             by_length.setdefault(min(length, len(self._lines[row].held)), []).append(row)
         for notes, alike in by_length.items():
             if notes:
-                found = self._judge.score_notes(self._heard, [self._lines[row].held[:notes] for row in alike])
+                lines = [self._lines[row].held[:notes] for row in alike]
+                found = self._ask(self._scored, lines, trouble=Trouble.CRITIC)
                 scores.update(zip(alike, map(float, found), strict=True))
         return [scores[row] for row in rows]
+
+    def _scored(self, lines: list[list[HeldNote]]) -> NDArray[np.float32]:
+        scores = self._judge.score_notes(self._heard, lines)
+        if not np.isfinite(scores).all():
+            raise ArithmeticError("the critic's scores are no numbers")
+        return scores

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from antiphon.daemon.brain.slewed_line import SlewedLine
+
 #: Tempo that stands for "no tempo": seconds become beats with it.
 REFERENCE_BPM = 120.0
 _NS_A_MINUTE = 60e9
@@ -50,8 +52,8 @@ class FreeClock:
         return self._origin_ns + round(beat * (_NS_A_MINUTE / REFERENCE_BPM))
 
 
-class InternalClock:
-    """Antiphon's own clock, at a tempo that may change while the beat goes on.
+class InternalClock(SlewedLine):
+    """Antiphon's own clock, at a tempo that may change, and with a beat that may be moved, while it goes on.
 
     Args:
         start_ns: when it starts.
@@ -63,24 +65,21 @@ class InternalClock:
     running = True
 
     def __init__(self, start_ns: int, bpm: float, beats_per_bar: int, first_beat: float = 0.0) -> None:
-        self._anchor_ns, self._anchor_beat = start_ns, float(first_beat)
-        self._bpm = bpm
+        super().__init__(start_ns, first_beat, bpm)
         self.beats_per_bar: int | None = beats_per_bar
-
-    @property
-    def bpm(self) -> float:
-        """See `Clock`."""
-        return self._bpm
 
     def set_tempo(self, t_ns: int, bpm: float) -> None:
         """Go on at another tempo from here; the beat does not jump."""
-        self._anchor_beat, self._anchor_ns = self.beat_at(t_ns), t_ns
-        self._bpm = bpm
+        self.bend(t_ns, bpm, self._owed(t_ns))
 
-    def beat_at(self, t_ns: int) -> float:
-        """See `Clock`."""
-        return self._anchor_beat + (t_ns - self._anchor_ns) * (self._bpm / _NS_A_MINUTE)
+    def nudge(self, t_ns: int, beats: float) -> None:
+        """Be further on by so many beats, or below 0 less far, before the next beat is over."""
+        self.bend(t_ns, self.bpm, self._owed(t_ns) + beats)
 
-    def time_of(self, beat: float) -> int:
-        """See `Clock`."""
-        return self._anchor_ns + round((beat - self._anchor_beat) * (_NS_A_MINUTE / self._bpm))
+    def put_beat(self, t_ns: int, at_ns: int) -> None:
+        """Move the nearest beat to a time, in the next beat."""
+        beat = self.settled_at(at_ns)
+        self.nudge(t_ns, round(beat) - beat)
+
+    def _owed(self, t_ns: int) -> float:
+        return self.settled_at(t_ns) - self.beat_at(t_ns)

@@ -76,6 +76,10 @@ def internal_beat(log: Iterable[Record], settings: Settings, now_ns: int) -> flo
         elif kind == Kind.MIDI_IN and record.a == CLOCK and not ticking:
             ticking = True  # that there is a master is all that matters here: its place is `clock_context`'s
             musical_time.feed(Transport(CLOCK, 0, 0, record.id >> 8, record.t_ns), settings)
+        elif kind == Kind.NUDGE:
+            musical_time.nudge(record.value, record.t_ns)
+        elif kind == Kind.TAPPED:
+            musical_time.put_beat(record.u_ns, record.t_ns)
         elif kind in (Kind.START, Kind.RESTART):
             musical_time, ticking = MusicalTime(record.t_ns, settings), False
             if kind == Kind.RESTART and record.a:

@@ -7,11 +7,13 @@ same outputs, live, offline and in tests.
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from antiphon.daemon.brain.click import Click
+from antiphon.daemon.brain.engine_status import engine_status
+from antiphon.daemon.brain.generator_watch import GeneratorFaultError
+from antiphon.daemon.brain.intent import Intended, intended
 from antiphon.daemon.brain.metrics import Metrics
 from antiphon.daemon.brain.midi_clock import ClockEvent
 from antiphon.daemon.brain.modes.accompany import Accompany
@@ -31,11 +33,15 @@ from antiphon.daemon.brain.performer import (
     Transport,
 )
 from antiphon.daemon.brain.stage import Stage
+from antiphon.daemon.brain.tapping import NUDGE_BEATS
+from antiphon.daemon.brain.told_clock import Told
+from antiphon.daemon.brain.troubles import Troubles
 from antiphon.daemon.brain.window import Window
 from antiphon.daemon.errors import ConfigError
 from antiphon.daemon.messages import Kind, Mark, Record
-from antiphon.daemon.settings import PARAMETERS, Settings
-from antiphon.models.generator import TICKS_PER_BEAT, Generator
+from antiphon.daemon.part_offsets import NO_OFFSETS, ChannelOffsets
+from antiphon.daemon.settings import Settings
+from antiphon.models.generator import Generator
 
 _MODES: dict[str, Callable[[Stage], Mode]] = {
     "follow": Follow,
@@ -64,19 +70,23 @@ class Engine:
         seed: of everything random.
         channel_parts: input channel (0-15) -> part, for channels that are not simply the performer's.
         model: the generator's number among the session's.
+        port_parts: input port -> part, likewise; it goes before the channel's.
+        part_offsets_ns: what the player moves the notes of each channel by, beside the output offset.
     """
 
     def __init__(
         self, generator: Generator, settings: Settings, seed: int,
         channel_parts: Mapping[int, int] | None = None, model: int = 0,
+        port_parts: Mapping[int, int] | None = None, part_offsets_ns: ChannelOffsets = NO_OFFSETS,
     ) -> None:  # fmt: skip
         self.seed = seed
+        self.part_offsets_ns = part_offsets_ns
         #: What `Kind.MODEL` may change to, by number; 0 is what a session starts with.
         self.models: dict[int, Generator] = {model: generator}
-        self._model = model
         #: When it wants a `Kind.WAKE`; in the past or now: at once. None: not until something happens.
         self.next_wake_ns: int | None = None
-        self._stage = Stage(generator, settings, seed, channel_parts or {})
+        self._stage = Stage(generator, settings, seed, channel_parts or {}, port_parts, min(part_offsets_ns))
+        self._troubles = Troubles(self._stage, self.models, model)
         self._playing: Generator = generator  # what was told to be playing last
         self._told_bpm = 1.0
         self._pressed = False  # the trigger's controller
@@ -85,7 +95,10 @@ class Engine:
             Kind.WAKE: self._wake, Kind.SET: self._set, Kind.TRIGGER: self._trigger, Kind.SEED: self._reseed,
             Kind.START: self._start, Kind.RESTART: self._restart, Kind.CONTEXT: self._recall,
             Kind.OWN_CONTEXT: self._recall, Kind.PANIC: self._panic, Kind.STOP: self._stop,
-            Kind.PORT: self._port, Kind.MODEL: self._change_model, **dict.fromkeys(_REPORTS, self._report),
+            Kind.PORT: self._port, Kind.MODEL: self._change_model, Kind.TOLD_BEAT: self._told_beat,
+            Kind.NUDGE: self._nudge, Kind.TAPPED: self._tapped, Kind.SLEPT: self._slept,
+            Kind.LATE: self._late,
+            **dict.fromkeys(_REPORTS, self._report),
         }  # fmt: skip
 
     @property
@@ -99,6 +112,16 @@ class Engine:
         return self._stage.generator
 
     @property
+    def model(self) -> int:
+        """The number of the model that plays, or is about to take over."""
+        return self._troubles.model
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong with the generator last, in words; empty where nothing did."""
+        return self._stage.watch.why
+
+    @property
     def counters(self) -> Metrics:
         """A snapshot of everything counted."""
         return self._stage.counts.snapshot()
@@ -108,48 +131,53 @@ class Engine:
         """What the generator remembers; to look at."""
         return self._stage.window
 
+    def intended(self, now_ns: int) -> list[Intended]:
+        """Give what it is about to play."""
+        return intended(self._mode.plan, self._stage.time, now_ns)
+
     def status(self, now_ns: int) -> dict[str, float | int | str]:
         """Give what people are told: whose turn it is, where in the song, and every counter."""
-        stage, counters = self._stage, self.counters
-        told: dict[str, float | int | str] = {
-            "mode": stage.settings.mode,
-            "turn": self._mode.turn,
-            "muted": stage.settings.mute,
-            "notes_out": counters.sent,
-            "late": counters.dropped + counters.late_plans,
-            "plan_kept": round(counters.plan_kept, 3),
-            **dataclasses.asdict(counters),
-        }
-        if stage.time.grid is not None:
-            beats = math.floor((stage.time.position(now_ns) - stage.time.grid[0]) / TICKS_PER_BEAT)
-            if beats >= 0:  # else it is being counted in
-                told["bar"], told["beat"] = beats // stage.time.grid[2] + 1, beats % stage.time.grid[2] + 1
-        missed, taken_back = stage.time.clock_corrections
-        told["clock_missed"] = missed - taken_back
-        if stage.time.tempo_known:
-            told["tempo_bpm"] = round(stage.time.bpm, 2)
-        return told
+        return engine_status(self._stage, self._mode.turn, now_ns)
 
-    def handle(self, record: Record) -> list[Record]:
-        """Take one record in; give orders and log records, in the order to carry them out."""
+    def handle(self, record: Record, foreseen: Sequence[Record] = ()) -> list[Record]:
+        """Take one record in; give orders and log records, in the order to carry them out.
+
+        Args:
+            record: an input.
+            foreseen: where a take is made again: the `Kind.TROUBLE` records that this input led to.
+        """
         stage = self._stage
         out: list[Record] = []
         stage.out = out
+        stage.watch.begin(foreseen)
         if record.kind == Kind.MIDI_IN:
             stage.now_ns = max(stage.now_ns, record.t_ns)
-            for event in stage.performer.feed(record):
-                self._event(event)
+            heard = [] if self._troubles.comes_back(record) else [record]
+            for message in (*self._troubles.taken_back(record), *heard):
+                for event in stage.performer.feed(message):
+                    self._carry_on(self._event, event)
         elif (handler := self._handlers.get(record.kind)) is not None:
             if record.kind not in _REPORTS:
                 stage.now_ns = max(stage.now_ns, record.t_ns)
-            handler(record)
+            self._carry_on(handler, record)
         self.next_wake_ns = self._next_wake()
         return out
+
+    def _carry_on(self, do: Callable[[Any], None], what: Any) -> None:
+        """Do something that the generator may fail at."""
+        try:
+            do(what)
+        except GeneratorFaultError as fault:
+            self._troubles.generator_failed(fault)
+            self._mode.failed()
 
     # ---- what the performer does --------------------------------------------------------------------------
 
     def _event(self, event: Event) -> None:
         if isinstance(event, Struck):
+            stage = self._stage
+            stage.time.hear(event.note.pitch, event.note.velocity, stage.settings, event.t_ns)
+            self._clock_moved()
             self._mode.struck(event.note, event.t_ns)
         elif isinstance(event, Released):
             self._mode.released(event.note, event.t_ns, event.silenced)
@@ -200,22 +228,23 @@ class Engine:
         self._clock_moved()
         self._click.wake(record.t_ns)
         if not self._mode.wake(record.t_ns):
-            if stage.window.pending:
+            if stage.window.pending and not stage.resting:
                 stage.window.work(_STEPS_A_WAKE)
             elif stage.key_due:
                 stage.hear_key()
         if stage.generator is not self._playing:  # what is not handed over yet is the new one's to draw
             self._playing = stage.generator
-            stage.mark(Mark.MODEL, self._model)
+            stage.mark(Mark.MODEL, self._troubles.took_over())
             self._mode.changed(record.t_ns)
 
     def _next_wake(self) -> int | None:
         stage = self._stage
         now_ns = stage.now_ns
-        if stage.window.pending or stage.key_due:
+        resting = stage.resting
+        if stage.key_due or (stage.window.pending and not resting):
             return now_ns
-        first: int | None = None
-        for wish in (self._mode.next_wake_ns(now_ns), self._click.next_wake_ns(), stage.time.lost_at_ns):
+        first: int | None = stage.watch.retry_ns if resting else None
+        for wish in (self._mode.next_wake_ns(now_ns), self._click.next_wake_ns(), stage.time.looks_at_ns):
             if wish is not None and (first is None or wish < first):
                 first = wish
         return first
@@ -224,9 +253,8 @@ class Engine:
         stage = self._stage
         before = stage.settings
         try:
-            parameter = PARAMETERS[record.id]
-            settings = before.with_value(parameter.name, parameter.decode(record.value))
-        except (ConfigError, IndexError, ValueError, OverflowError):
+            settings = before.with_encoded(record.id, record.value)
+        except ConfigError:
             stage.counts.malformed += 1
             return
         if settings == before:
@@ -247,12 +275,25 @@ class Engine:
         self._clock_moved()
 
     def _change_model(self, record: Record) -> None:
-        generator = self.models.get(record.id)
-        if generator is None:
+        if not self._troubles.change_model(record.id):
             self._stage.counts.malformed += 1
+
+    def _told_beat(self, record: Record) -> None:
+        stage, told = self._stage, Told.of(record)
+        if told is None:
+            stage.counts.malformed += 1
             return
-        self._model = record.id
-        self._stage.change_generator(generator)
+        stage.time.tell(told, stage.settings, stage.now_ns)
+        self._clock_moved()
+
+    def _nudge(self, record: Record) -> None:
+        if -NUDGE_BEATS <= record.value <= NUDGE_BEATS:
+            self._stage.time.nudge(record.value, self._stage.now_ns)
+        else:
+            self._stage.counts.malformed += 1
+
+    def _tapped(self, record: Record) -> None:
+        self._stage.time.put_beat(record.u_ns, self._stage.now_ns)
 
     def _trigger(self, record: Record) -> None:
         self._mode.trigger(record.t_ns)
@@ -278,7 +319,23 @@ class Engine:
             for event in self._stage.performer.silence(record.t_ns, record.id):
                 self._event(event)
 
+    def _late(self, record: Record) -> None:
+        self._stage.late_ns = record.t_ns
+
+    def _slept(self, record: Record) -> None:
+        """The machine was suspended: begin again. A clock from outside does so by itself, with what it tells next."""
+        stage = self._stage
+        stage.counts.suspended += 1
+        self._hush()
+        for event in stage.performer.silence(record.t_ns):
+            self._event(event)
+        if stage.time.internal_beat(record.t_ns) is not None:
+            stage.time.go_on(stage.settings, record.t_ns, 0.0)
+        self._clock_moved(hushed=True)
+
     def _report(self, record: Record) -> None:
+        if record.kind == Kind.SENT and (own := self._stage.ledger.get(record.id)) is not None:
+            self._troubles.sent(own, record.u_ns)
         if self._stage.report(record) is not None:
             self._mode.corrected(self._stage.now_ns)
 
@@ -298,6 +355,7 @@ class Engine:
     def _begin(self, t_ns: int, seed: int, internal_beat: float | None = None) -> None:
         stage = self._stage
         stage.reset(t_ns, seed)
+        self._troubles.reset()
         self._playing = stage.generator
         self._told_bpm = 1.0
         self._pressed = False
@@ -322,8 +380,8 @@ class Engine:
 
     def _order_thru(self) -> None:
         stage = self._stage
-        settings = stage.settings
-        stage.out.append(Record(Kind.THRU, int(settings.thru), settings.thru_channel - 1, t_ns=stage.now_ns))
+        channel = stage.settings.thru_channel - 1
+        stage.out.append(Record(Kind.THRU, int(self._troubles.thru), channel, t_ns=stage.now_ns))
 
     def _order_offset(self) -> None:
         stage = self._stage

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from antiphon.daemon.brain.performer import CLOCK
-from antiphon.daemon.journal import segment_paths
+from antiphon.daemon.journal import read_segment, segment_paths
 from antiphon.daemon.messages import RECORD_BYTES, Kind, Record
 from numpy.typing import NDArray
 
@@ -32,7 +32,7 @@ def scan(folder: Path, prefix: str, kinds: Collection[int], *, first_clock_after
     """
     found: list[Record] = []
     for path in segment_paths(folder, prefix) if folder.is_dir() else ():
-        rows = np.frombuffer(path.read_bytes()[: path.stat().st_size // RECORD_BYTES * RECORD_BYTES], _ROW)
+        rows = np.frombuffer(read_segment(path), _ROW)
         empty = np.flatnonzero(rows["kind"] == Kind.EMPTY)
         rows = rows[: empty[0]] if len(empty) else rows
         wanted = np.isin(rows["kind"], list(kinds))

@@ -19,6 +19,7 @@ from typing import Any
 
 from antiphon.daemon.errors import ConfigError
 from antiphon.models.errors import AntiphonError
+from antiphon.models.model_files import shipped_name
 
 #: What a load makes ready: the generator, warm, and the call that keeps it so.
 Prepare = Callable[[str], tuple[Any, Callable[[], None]]]
@@ -75,7 +76,7 @@ class ModelChoice:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             if value in range(len(names)):
                 return names[int(value)]
-        elif (name := str(value).strip()) in self.known:
+        elif (name := str(value).strip()) in self.known or (name := shipped_name(name)) in self.known:
             return name
         raise ConfigError(f"model: {value!r} is not allowed; give one of {', '.join(names)}")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
 import numpy as np
+from antiphon.daemon.brain.generator_watch import is_sound
 from antiphon.daemon.brain.recovery import last_model
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.session_models import SessionModels
-from antiphon.models.errors import AntiphonError
+from antiphon.models.errors import AntiphonError, ModelError
 from antiphon.models.generator import UNIFORMS, Constraints, Generator, HeldNote
 
 #: Replies that a trial times; the first few are slower.
@@ -42,12 +44,13 @@ def start_model(
     origin = str(models.facts(last_model(folder)).get("from", first))
     try:
         generator = load(origin, provider)
+        warm_up(generator)
     except AntiphonError as error:
         if origin == first:
             raise
         report(f"{error}; playing on with {first}")
         origin, generator = first, load(first, provider)
-    warm_up(generator)
+        warm_up(generator)
     return generator, models.number(model_facts(generator, origin))
 
 
@@ -61,6 +64,11 @@ def model_facts(generator: Any, origin: str) -> dict[str, Any]:
         "provider": generator.provider_got,
         "runtime": generator.runtime,
     }
+
+
+def plays_on(facts: Mapping[str, Any]) -> str:
+    """Say which model plays, on what."""
+    return f"{facts['model']} on {facts['provider']} (asked for {facts['provider_asked']}; {facts['runtime']})"
 
 
 def refused_provider(facts: Mapping[str, Any]) -> str:
@@ -81,17 +89,32 @@ def rehearsal(generator: Generator) -> Callable[[], None]:
     constraints = Constraints(part=0, gap=0, duration=1)
 
     def rehearse() -> None:
-        generator.reply(state, note, constraints, uniforms)
+        with contextlib.suppress(Exception):  # what fails here fails in the engine too, and is told there
+            generator.reply(state, note, constraints, uniforms)
 
     return rehearse
 
 
 def warm_up(generator: Generator) -> None:
-    """Run each graph a few times: the first call of each allocates, and nobody should wait for it."""
-    state = generator.initial()
-    for tick in range(0, 96, 12):
-        state = generator.step(state, HeldNote(tick, 0, 60, 80))
-        generator.sample(state, Constraints(part=0, gap=0), np.full(UNIFORMS, 0.5))
+    """Run each graph a few times: the first call of each allocates, and nobody should wait for it.
+
+    Raises:
+        ModelError: it fails, or draws what is no note.
+    """
+    try:
+        state = generator.initial()
+        for tick in range(0, 96, 12):
+            state = generator.step(state, HeldNote(tick, 0, 60, 80))
+            draw = generator.sample(state, Constraints(part=0, gap=0), np.full(UNIFORMS, 0.5))
+            if not is_sound(draw):
+                raise ArithmeticError(f"it drew what is no note: {draw}")
+    except AntiphonError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"model: {generator.name} loads but does not play ({type(error).__name__}: {error}); give --model with "
+            "another, or --provider cpu"
+        ) from error
 
 
 def reply_ms(generator: Generator) -> float:

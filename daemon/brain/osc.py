@@ -7,24 +7,25 @@ cannot be sent is counted and gone. Nothing that arrives raises.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from types import TracebackType
 from typing import Any
 
+from antiphon.daemon.brain.intent import Intended
 from antiphon.daemon.brain.osc_addresses import DEFAULT_HOST, DEFAULT_PORT, PREFIX
 from antiphon.daemon.brain.osc_socket import bind_osc, parse_osc_address
 from antiphon.daemon.brain.osc_subscribers import Destination, Subscribers
+from antiphon.daemon.brain.osc_values import at_port, let_go, nudge_beats, plain, pressed, seed, tell
 from antiphon.daemon.brain.osc_wire import MalformedError, Message, bundle, message, read
+from antiphon.daemon.brain.tapping import Tapping
 from antiphon.daemon.errors import ConfigError, ControlError
 from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.settings import PARAMETERS, Settings, parameter
 
-#: A flood must not keep the brain from its music: after this many the loop goes round once.
+#: A flood must not keep the brain from its music: after this many, at most, the loop goes round once.
 _MAX_DATAGRAMS = 64
 _MAX_BYTES = 65_536
-_MAX_SEED = 2**32 - 1
 #: What a second Antiphon says; an answer to an answer would never end.
 _UNHEARD = ("error", "metrics/")
 
@@ -42,7 +43,8 @@ class OscMetrics:
 
 def open_osc(
     text: str, settings: Settings, status: Callable[[], Mapping[str, float | int | str]] | None = None, *,
-    strict: bool = False, report: Callable[[str], None] = lambda _line: None,
+    plan: Callable[[], list[Intended]] | None = None, strict: bool = False,
+    report: Callable[[str], None] = lambda _line: None,
 ) -> OscControl | None:  # fmt: skip
     """Open what ``--osc`` says.
 
@@ -50,6 +52,7 @@ def open_osc(
         text: as in `parse_osc_address`.
         settings: what holds now.
         status: gives the counters for `/antiphon/status`; None: only OSC's own.
+        plan: gives what is about to be played, for `/antiphon/plan`.
         strict: whether an address that cannot be had is an error. A session plays on without OSC.
         report: gets the error's line where it is none.
 
@@ -64,7 +67,7 @@ def open_osc(
     if address is None:
         return None
     try:
-        return OscControl(address, settings, status)
+        return OscControl(address, settings, status, plan)
     except ControlError as error:
         if strict:
             raise
@@ -78,6 +81,7 @@ class OscControl:
     def __init__(
         self, address: tuple[str, int] = (DEFAULT_HOST, DEFAULT_PORT), settings: Settings | None = None,
         status: Callable[[], Mapping[str, float | int | str]] | None = None,
+        plan: Callable[[], list[Intended]] | None = None,
     ) -> None:  # fmt: skip
         """Bind the port.
 
@@ -86,23 +90,27 @@ class OscControl:
         """
         self._told = settings or Settings()
         self._wanted = self._told  # what was heard but the engine has not taken yet, on top of it
-        self._status = status
+        self._status, self._plan = status, plan
         self._subscribers = Subscribers()
         self._metrics = OscMetrics()
         self._check_model: Callable[[Any], str] = str
         self._load_model: Callable[[str], None] | None = None
         self._model = ""
         self._asked_by: Destination | None = None
+        self._tapping = Tapping()
         self._socket = bind_osc(*address)
         self._do: dict[str, Callable[[tuple[Any, ...], Destination, int], list[Record]]] = {
-            "trigger": lambda values, _who, t_ns: _pressed(values, Record(Kind.TRIGGER, t_ns=t_ns)),
-            "panic": lambda values, _who, t_ns: _pressed(values, Record(Kind.PANIC, t_ns=t_ns)),
-            "reseed": lambda values, _who, t_ns: [Record(Kind.SEED, id=_seed(values), t_ns=t_ns)],
+            "trigger": lambda values, _who, t_ns: pressed(values, Record(Kind.TRIGGER, t_ns=t_ns)),
+            "panic": lambda values, _who, t_ns: pressed(values, Record(Kind.PANIC, t_ns=t_ns)),
+            "reseed": lambda values, _who, t_ns: [Record(Kind.SEED, id=seed(values), t_ns=t_ns)],
+            "tap": self._tap,
+            "nudge": lambda values, _who, t_ns: [Record(Kind.NUDGE, t_ns=t_ns, value=nudge_beats(values))],
             "model": self._choose_model,
             "get": self._get,
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
             "status": self._tell_status,
+            "plan": self._tell_plan,
         }
 
     def __enter__(self) -> OscControl:
@@ -158,14 +166,14 @@ class OscControl:
             self._send(message(PREFIX + "error", error), self._asked_by)
         self.publish_model(self._model, t_ns)
 
-    def receive(self, t_ns: int) -> list[Record]:
+    def receive(self, t_ns: int, most: int = _MAX_DATAGRAMS) -> list[Record]:
         """Read what has come in and give it as the engine's inputs, all at ``t_ns``.
 
-        They are SET, TRIGGER, PANIC and SEED records. Questions are answered here. Never waits, and
+        They are SET, TRIGGER, PANIC, SEED, NUDGE and TAPPED records. Questions are answered here. Never waits, and
         never raises for anything that arrives.
         """
         records: list[Record] = []
-        for _ in range(_MAX_DATAGRAMS):
+        for _ in range(most):
             try:
                 data, who = self._socket.recvfrom(_MAX_BYTES)
             except BlockingIOError:
@@ -191,7 +199,7 @@ class OscControl:
         if settings is before:
             return
         changed = [
-            _tell(entry.name, settings)
+            tell(entry.name, settings)
             for entry in PARAMETERS
             if getattr(settings, entry.name) != getattr(before, entry.name)
         ]
@@ -217,17 +225,22 @@ class OscControl:
     def _set(self, name: str, values: tuple[Any, ...], who: Destination, t_ns: int) -> list[Record]:
         entry = parameter(name)
         if not values and entry.kind != "bool":
-            self._send(_tell(entry.name, self._wanted), who)
+            self._send(tell(entry.name, self._wanted), who)
             return []
         if entry.kind == "parts" and len(values) > 1:
             value: Any = list(values)
         elif len(values) > 1:
             raise ConfigError(f"{entry.name}: {len(values)} values are not allowed; give {entry.allowed}")
         else:  # a button without a value turns an on/off parameter over
-            value = _plain(values[0]) if values else not getattr(self._wanted, entry.name)
+            value = plain(values[0]) if values else not getattr(self._wanted, entry.name)
         checked = entry.check(value)
         self._wanted = replace(self._wanted, **{entry.name: checked})
         return [Record(Kind.SET, id=entry.index, t_ns=t_ns, value=entry.encode(checked))]
+
+    def _tap(self, values: tuple[Any, ...], who: Destination, t_ns: int) -> list[Record]:
+        if let_go(values) or (tapped := self._tapping.tap(t_ns)) is None:
+            return []
+        return [*self._set("tempo", (tapped.bpm,), who, t_ns), Record(Kind.TAPPED, t_ns=t_ns, u_ns=tapped.beat_ns)]
 
     def _choose_model(self, values: tuple[Any, ...], who: Destination, _t_ns: int) -> list[Record]:
         if not values:
@@ -246,19 +259,19 @@ class OscControl:
         if values == ("model",):
             return self._choose_model((), who, t_ns)
         if values:
-            self._send(_tell(parameter(str(values[0])).name, self._wanted), who)
+            self._send(tell(parameter(str(values[0])).name, self._wanted), who)
         else:
             self._send(bundle(self._everything()), who)
         return []
 
     def _subscribe(self, values: tuple[Any, ...], who: Destination, t_ns: int) -> list[Record]:
-        subscriber = _at_port(values, who)
+        subscriber = at_port(values, who)
         self._subscribers.add(subscriber, t_ns)
         self._send(bundle(self._everything()), subscriber)
         return []
 
     def _unsubscribe(self, values: tuple[Any, ...], who: Destination, _t_ns: int) -> list[Record]:
-        self._subscribers.remove(_at_port(values, who))
+        self._subscribers.remove(at_port(values, who))
         return []
 
     def _tell_status(self, _values: tuple[Any, ...], who: Destination, _t_ns: int) -> list[Record]:
@@ -269,9 +282,15 @@ class OscControl:
         self._send(bundle(self._everything() + told), who)
         return []
 
+    def _tell_plan(self, _values: tuple[Any, ...], who: Destination, _t_ns: int) -> list[Record]:
+        notes = self._plan() if self._plan else []
+        told = [message(PREFIX + "plan/note", *note) for note in notes]
+        self._send(bundle([message(PREFIX + "plan/notes", len(notes)), *told]), who)
+        return []
+
     def _everything(self) -> list[bytes]:
         model = [message(PREFIX + "model", self._model)] if self._model else []
-        return [_tell(entry.name, self._wanted) for entry in PARAMETERS] + model
+        return [tell(entry.name, self._wanted) for entry in PARAMETERS] + model
 
     def _send(self, data: bytes, who: Destination) -> None:
         try:
@@ -281,40 +300,3 @@ class OscControl:
 
     def _count(self, name: str) -> None:
         self._metrics = replace(self._metrics, **{name: getattr(self._metrics, name) + 1})
-
-
-def _tell(name: str, settings: Settings) -> bytes:
-    value = getattr(settings, name)
-    return message(PREFIX + name, "+".join(value) if isinstance(value, tuple) else value)
-
-
-def _plain(value: Any) -> Any:
-    # A 32-bit float says 0.95 as 0.949999988; seven digits are what it holds.
-    return float(f"{value:.7g}") if isinstance(value, float) else value
-
-
-def _pressed(values: tuple[Any, ...], record: Record) -> list[Record]:
-    let_go = bool(values) and isinstance(values[0], (bool, int, float)) and not values[0]
-    return [] if let_go else [record]
-
-
-def _seed(values: tuple[Any, ...]) -> int:
-    if not values:
-        return int.from_bytes(os.urandom(4), "little")
-    return _whole(values[0], "reseed", 0, _MAX_SEED)
-
-
-def _at_port(values: tuple[Any, ...], who: Destination) -> Destination:
-    if not values:
-        return who
-    return (who[0], _whole(values[0], "subscribe", 1, 65_535), *who[2:])
-
-
-def _whole(value: Any, name: str, low: int, high: int) -> int:
-    try:
-        number = float(value)
-        if not number.is_integer() or not low <= number <= high:
-            raise ValueError
-    except (TypeError, ValueError):
-        raise ConfigError(f"{name}: {value!r} is not allowed; give {low} to {high}") from None
-    return int(number)

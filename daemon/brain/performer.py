@@ -1,13 +1,15 @@
 """What the performer does, from raw MIDI: notes struck, notes ended, controllers, transport.
 
-A note ends when its key is up *and* no pedal holds it. All channels are one performer (so that MPE works and
-one pedal serves every channel), unless a channel is mapped to a part of its own.
+A note ends when its key is up *and* no pedal holds it. All channels and ports are one performer (so that MPE works
+and one pedal serves every channel), unless a channel or a port is mapped to a part of its own; a port's part goes
+before a channel's. The same key held on two ports is two notes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import NamedTuple
 
 from antiphon.daemon.messages import Record
@@ -22,8 +24,10 @@ SILENCERS = frozenset((120, 121, 123))
 PEDAL_DOWN = 64
 #: Key of a note that was held when a lost brain came back: where it came in is not known any more.
 _ADOPTED = -1
-#: `PlayedNote.part` of a channel that is not mapped: whatever the performer's part is.
+#: `PlayedNote.part` where neither port nor channel is mapped: whatever the performer's part is.
 UNMAPPED = -1
+#: Port, channel, pitch.
+Key = tuple[int, int, int]
 _TRANSPORT = frozenset((SONG_POSITION, CLOCK, START, CONTINUE, TRANSPORT_STOP))
 
 
@@ -31,7 +35,7 @@ _TRANSPORT = frozenset((SONG_POSITION, CLOCK, START, CONTINUE, TRANSPORT_STOP))
 class PlayedNote:
     """A note of the performer's. ``held`` is its form in the window, set by who puts it there."""
 
-    key: tuple[int, int, int]  # port, channel, pitch
+    key: Key
     part: int
     velocity: int
     t_ns: int
@@ -89,9 +93,9 @@ Event = Struck | Released | Controller | Transport | Malformed
 
 @dataclass(slots=True)
 class _Hands:
-    """What one performer (all unmapped channels, or the channels of one part) holds."""
+    """What one performer (all that is unmapped, or the channels and ports of one part) holds."""
 
-    notes: dict[tuple[int, int, int], PlayedNote] = field(default_factory=dict)
+    notes: dict[Key, PlayedNote] = field(default_factory=dict)
     sustain: set[tuple[int, int]] = field(default_factory=set)  # (port, channel) with the pedal down
     sostenuto: set[tuple[int, int]] = field(default_factory=set)
 
@@ -112,12 +116,17 @@ class Performer:
     Args:
         channel_parts: channel (0-15) -> part, for channels with a part of their own.
         trigger_cc: this controller is a trigger and no pedal, whatever its number.
+        port_parts: port -> part, for ports with a part of their own.
     """
 
-    def __init__(self, channel_parts: Mapping[int, int] | None = None, trigger_cc: int = -1) -> None:
+    def __init__(
+        self, channel_parts: Mapping[int, int] | None = None, trigger_cc: int = -1,
+        port_parts: Mapping[int, int] | None = None,
+    ) -> None:  # fmt: skip
         self.trigger_cc = trigger_cc
         self._parts = dict(channel_parts or {})
-        self._hands = {part: _Hands() for part in (UNMAPPED, *self._parts.values())}
+        self._port_parts = dict(port_parts or {})
+        self._hands = {part: _Hands() for part in (UNMAPPED, *self._parts.values(), *self._port_parts.values())}
         self._running_status: dict[int, int] = {}
 
     @property
@@ -161,21 +170,26 @@ class Performer:
 
     def adopt(self, held: HeldNote, t_ns: int, *, key_down: bool = True) -> None:
         """Take over a note that was held already, by its key or a pedal, from before this performer was known."""
-        key = _adopted(held.pitch)
         part = held.part if held.part in self._hands else UNMAPPED
-        self._hands[part].notes[key] = PlayedNote(key, held.part, held.velocity, t_ns, key_down, held=held)
+        notes = self._hands[part].notes
+        # two keyboards may hold one pitch
+        key = next(key for nth in count() if (key := (_ADOPTED, nth, held.pitch)) not in notes)
+        notes[key] = PlayedNote(key, held.part, held.velocity, t_ns, key_down, held=held)
 
-    def _strike(self, key: tuple[int, int, int], velocity: int, t_ns: int) -> list[Event]:
-        part = self._parts.get(key[1], UNMAPPED)
+    def _part(self, port: int, channel: int) -> int:
+        return self._port_parts.get(port, self._parts.get(channel, UNMAPPED))
+
+    def _strike(self, key: Key, velocity: int, t_ns: int) -> list[Event]:
+        part = self._part(key[0], key[1])
         notes = self._hands[part].notes
         struck = PlayedNote(key, part, velocity, t_ns)
-        before = notes.pop(key, None) or notes.pop(_adopted(key[2]), None)
+        before = notes.pop(key, None) or notes.pop(_adopted(notes, key[2]), None)
         notes[key] = struck
         return [Struck(struck, t_ns)] if before is None else [Released(before, t_ns), Struck(struck, t_ns)]
 
-    def _lift(self, key: tuple[int, int, int], t_ns: int) -> list[Event]:
-        hands = self._hands[self._parts.get(key[1], UNMAPPED)]
-        note = hands.notes.get(key) or hands.notes.get(_adopted(key[2]))
+    def _lift(self, key: Key, t_ns: int) -> list[Event]:
+        hands = self._hands[self._part(key[0], key[1])]
+        note = hands.notes.get(key) or hands.notes.get(_adopted(hands.notes, key[2]))
         if note is None:
             return []
         note.key_down = False
@@ -185,12 +199,12 @@ class Performer:
         return [Released(note, t_ns)]
 
     def _control(self, port: int, channel: int, number: int, value: int, t_ns: int) -> list[Event]:
-        hands = self._hands[self._parts.get(channel, UNMAPPED)]
+        hands = self._hands[self._part(port, channel)]
         events: list[Event] = []
         if number == self.trigger_cc:
             pass
         elif number in SILENCERS:
-            events = _silence(hands, t_ns, None)
+            events = _silence(hands, t_ns, port)  # whoever sends it speaks for what came over its own wire
         elif number in (SUSTAIN, SOSTENUTO):
             pedal = hands.sustain if number == SUSTAIN else hands.sostenuto
             if value >= PEDAL_DOWN:
@@ -220,14 +234,17 @@ class Performer:
         return events
 
 
-def _adopted(pitch: int) -> tuple[int, int, int]:
-    return _ADOPTED, _ADOPTED, pitch
+def _adopted(notes: Mapping[Key, PlayedNote], pitch: int) -> Key:
+    """Give the key of an adopted note of a pitch, of one whose key is down before any other."""
+    found = [note for key, note in notes.items() if key[0] == _ADOPTED and key[2] == pitch]
+    return min(found, key=lambda note: not note.key_down).key if found else (_ADOPTED, 0, pitch)
 
 
 def _silence(hands: _Hands, t_ns: int, port: int | None) -> list[Event]:
+    """End what is held of a port, or of all, and what is held from before: nobody knows where that came in."""
     for pedal in (hands.sustain, hands.sostenuto):
         pedal.difference_update([where for where in pedal if port is None or where[0] == port])
-    ended = [note for note in hands.notes.values() if port is None or note.key[0] == port]
+    ended = [note for note in hands.notes.values() if port is None or note.key[0] in (port, _ADOPTED)]
     for note in ended:
         del hands.notes[note.key]
     silenced: list[Event] = [Released(note, t_ns, silenced=True) for note in ended]

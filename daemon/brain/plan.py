@@ -8,6 +8,7 @@ masking them away would make Antiphon enter too early and too often.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from antiphon.daemon.brain.constraints import Bias
 from antiphon.daemon.brain.density import Density
@@ -25,6 +26,8 @@ _IMAGINED_GRACE_TICKS = 2
 _SHORTEST_NS = 20_000_000
 #: Handed-over notes are kept this long after their end: a report may still come.
 _KEEP_NS = 1_000_000_000
+#: A plan that reaches less far than it is to be handed over, for this long, has run short.
+_SHORT_NS = 250_000_000
 #: A part holding this many notes gets no more of them (a pianist has ten fingers, a drummer four limbs).
 POLYPHONY: dict[int, int] = {
     Part.LEAD: 2, Part.CHORDS: 5, Part.BASS: 1, Part.DRUMS: 5, Part.PAD: 6, Part.PIANO: 10,
@@ -34,11 +37,15 @@ POLYPHONY: dict[int, int] = {
 class Plan:
     """What is planned and what was handed over, in order of ticks."""
 
-    def __init__(self, stage: Stage, density: Density) -> None:
+    def __init__(self, stage: Stage, density: Density, handed: Callable[[OwnNote], None] = lambda own: None) -> None:
+        """Make an empty plan; ``handed`` is told of every note that is handed over."""
         self._stage = stage
+        self._handed = handed
         self.density = density
         self.ahead: list[OwnNote] = []  # not handed over; imagined ones until they pass
         self.out: list[OwnNote] = []  # handed over (or held back by mute) and not long over
+        self._short_since_ns: int | None = None
+        self._short_counted = False
 
     # ---- drawing ------------------------------------------------------------------------------------------
 
@@ -100,6 +107,16 @@ class Plan:
         """Whether what is planned up to a tick is as far ahead as the settings ask for."""
         return tick > self._stage.time.position(now_ns + self._stage.early_ns) + self._lookahead_ticks
 
+    def look_at_reach(self, tick: int, now_ns: int) -> None:
+        """Count where the generator does not keep up: what is planned up to a tick has been too little for a while."""
+        if tick >= self._stage.time.position(now_ns) + self._commit_ticks:
+            self._short_since_ns, self._short_counted = None, False
+        elif self._short_since_ns is None:
+            self._short_since_ns = now_ns
+        elif not self._short_counted and now_ns - self._short_since_ns > _SHORT_NS:
+            self._short_counted = True
+            self._stage.counts.underruns += 1
+
     def runs_short_ns(self, tick: int) -> int:
         """When a plan up to a tick stops reaching far enough."""
         return self._time_before(tick - self._lookahead_ticks)
@@ -107,7 +124,15 @@ class Plan:
     def commits_ns(self) -> int | None:
         """When the next note is to be handed over."""
         played = next((own.held.tick for own in self.ahead if own.held and not own.imagined), None)
-        return None if played is None else self._time_before(played - self._commit_ticks)
+        return None if played is None else self._time_before(played - self._commit_ticks) - self._stage.pace.busy_ns
+
+    def runs_dry_ns(self, tick: int) -> int:
+        """When what comes after a tick is to be handed over."""
+        return self._time_before(tick - self._commit_ticks)
+
+    def due_until(self, now_ns: int) -> int:
+        """The first tick that need not be handed over yet."""
+        return math.ceil(self._stage.time.position(now_ns + self._stage.early_ns) + self._commit_ticks) + 1
 
     def _time_before(self, tick: float) -> int:
         return self._stage.time.time_of(tick) - self._stage.early_ns + WAKE_LATE_NS
@@ -125,7 +150,8 @@ class Plan:
 
     def commit(self, now_ns: int) -> None:
         """Hand over what is due."""
-        self.hand_over(self._stage.time.position(now_ns + self._stage.early_ns) + self._commit_ticks, now_ns)
+        stage = self._stage
+        self.hand_over(stage.time.position(now_ns + stage.early_ns + stage.pace.busy_ns) + self._commit_ticks, now_ns)
 
     def hand_over(self, until_tick: float, now_ns: int) -> None:
         """Hand over what begins up to a tick."""
@@ -142,7 +168,7 @@ class Plan:
                 stage.counts.late_plans += 1  # its time has gone by; never squeezed in
                 stage.forget(own)
                 continue
-            onset_ns = on_grid_ns + round(stage.loosened(held.part) + stage.expression(held))
+            onset_ns = on_grid_ns + stage.feel.off_ns(held, stage.settings)
             if onset_ns < now_ns:
                 onset_ns = max(on_grid_ns, now_ns)
             end_ns = max(stage.time.time_of(held.off_tick), onset_ns + _SHORTEST_NS)
@@ -151,6 +177,7 @@ class Plan:
             else:
                 stage.play(own, onset_ns, end_ns)
             self.out.append(own)
+            self._handed(own)
         self.ahead = kept
         if self.out and self.out[0].end_ns + _KEEP_NS < now_ns:
             self.out = [own for own in self.out if own.end_ns + _KEEP_NS >= now_ns]
@@ -208,6 +235,7 @@ class Plan:
 
     def clear(self) -> None:
         """Forget the plan; what was handed over is the stage's to end."""
+        self._short_since_ns, self._short_counted = None, False
         self.drop()
         for own in self.out:
             if not own.id and own.onset_ns > self._stage.now_ns:

@@ -9,23 +9,21 @@ written, told to the terminal or echoed over OSC.
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import os
 import select
-import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from antiphon.daemon.brain.clock_sources import ClockSources
 from antiphon.daemon.brain.engine import Engine
+from antiphon.daemon.brain.intent import Intended
 from antiphon.daemon.brain.model_choice import ModelChoice
-from antiphon.daemon.brain.model_start import Load, model_facts, refused_provider, rehearsal, start_model, warm_up
-from antiphon.daemon.brain.news import TOLD, log_line, warning
-from antiphon.daemon.brain.osc import OscControl, open_osc
-from antiphon.daemon.brain.recovery import resume_records
+from antiphon.daemon.brain.model_start import model_facts, plays_on, refused_provider, rehearsal
+from antiphon.daemon.brain.news import TOLD, Hints, log_line, trouble_line, warning
+from antiphon.daemon.brain.osc import OscControl
+from antiphon.daemon.brain.warming import Warming
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import SegmentWriter, preallocate, segment_paths
 from antiphon.daemon.messages import Kind, Record, RecordStream
@@ -33,19 +31,15 @@ from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.session_models import SessionModels
 from antiphon.daemon.settings import Settings
 from antiphon.models.errors import AntiphonError
-from antiphon.models.model_files import shipped_models
 
 #: What goes to the player; the rest of what the engine gives is for the log.
 ORDERS = frozenset((Kind.NOTE, Kind.END, Kind.CANCEL, Kind.PANIC, Kind.SEND, Kind.THRU, Kind.OFFSET))
 HOUSEKEEPING_NS = 500_000_000
-NICE = -5
-#: While the performer plays and each note is to be answered at once, the graph runs between notes too, its result
-#: thrown away: after 20 ms of rest its weights are out of the processor's caches, and a call costs 2-3 times as much.
-WARM_EVERY_NS = 2_000_000
-WARM_FOR_NS = 1_500_000_000
+#: OSC datagrams heard before the player's socket is looked at again: half a millisecond of a flood.
+OSC_AT_ONCE = 8
+#: An input that waited for longer is preceded by the time that it is.
+LATE_NS = 20_000_000
 _READ_BYTES = 1 << 16
-#: Rarely: a collection in the middle of a phrase costs milliseconds, and what the engine makes is no garbage cycle.
-_GC_THRESHOLD = (50_000, 50, 100)
 
 
 class Screen(Protocol):
@@ -76,41 +70,49 @@ class Brain:
         self._models_refused = 0
         self._ports: Mapping[str, Any] = session.get("ports", {})
         self._t0_ns = int(session.get("t0_ns", 0))
+        self._clocks = ClockSources(lambda line, wrong: screen.say(line, wrong=wrong))
         self._log = SegmentWriter(folder.path, "engine")
         self._stream = RecordStream()
         self._stopping = False
         self._busy_ns = 0
         self._load = 0.0
         self._settings: Settings | None = None
-        self._warm = rehearsal(engine.generator)
-        self._warm_until_ns = 0
+        self._warming = Warming(rehearsal(engine.generator))
+        self._next_tidy_ns = 0
+        self._no_room = ""
+        self._hints = Hints()  # for the journal, as it was said
 
     def run(self, opening: Iterable[Record]) -> None:
         """Take the opening records, say READY, and play until the player closes or says STOP."""
         for record in opening:
             self._take(record)
+        self._hear_all()
         self._tidy_up()
         self._player.sendall(Record(Kind.READY, t_ns=time.perf_counter_ns()).pack())
-        next_tidy = time.perf_counter_ns() + HOUSEKEEPING_NS
-        sockets: list[Any] = [self._player, self._choice, *([] if self._osc is None else [self._osc])]
+        self._next_tidy_ns = time.perf_counter_ns() + HOUSEKEEPING_NS
+        sockets: list[Any] = [self._player, self._choice, self._clocks, *([] if self._osc is None else [self._osc])]
         engine, clock = self._engine, time.perf_counter_ns
         while not self._stopping:
             wake = engine.next_wake_ns
-            until = next_tidy if wake is None or wake > next_tidy else wake
+            until = self._next_tidy_ns if wake is None or wake > self._next_tidy_ns else wake
             now = clock()
-            warm = engine.settings.mode == "follow" and now < self._warm_until_ns
-            if warm:
-                until = min(until, now + WARM_EVERY_NS)
+            warm = self._warming.next_ns(now) if engine.settings.mode == "follow" else None
+            if warm is not None and warm < until:
+                until = warm
             readable, _, _ = select.select(sockets, [], [], max(0, until - now) / 1e9)
             began = clock()
-            if warm and not readable:
-                self._warm()
+            if warm is not None and not readable:
+                self._warming.run()
+                self._warming.ran(began, clock())
             if self._player in readable and not self._receive():
                 return
             if self._osc in readable and self._osc is not None:
-                for record in self._osc.receive(clock()):
+                for record in self._osc.receive(clock(), OSC_AT_ONCE):
                     self._take(record)
                 self._publish(clock())
+            if self._clocks in readable:
+                for record in self._clocks.take():
+                    self._take(record)
             if self._choice in readable:
                 self._change_model()
             wake = engine.next_wake_ns
@@ -118,9 +120,16 @@ class Brain:
             if wake is not None and now >= wake:
                 self._take(Record(Kind.WAKE, t_ns=now))
             self._busy_ns += clock() - began
-            if now >= next_tidy:
-                next_tidy = now + HOUSEKEEPING_NS
+            if now >= self._next_tidy_ns:
                 self._tidy_up()
+
+    def _hear_all(self) -> None:
+        """Make the states of what was played before a lost brain: a first reply that had to would come too late."""
+        window, before = self._engine.window, 0
+        while self._engine.settings.mode == "follow" and window.behind not in (0, before):
+            before = window.behind
+            self._take(Record(Kind.WAKE, t_ns=time.perf_counter_ns()))
+            window = self._engine.window
 
     def _receive(self) -> bool:
         """Take what the player sent; False at the end of the stream."""
@@ -132,7 +141,12 @@ class Brain:
             return False
         for record in self._stream.feed(data):
             if record.kind == Kind.MIDI_IN:
-                self._warm_until_ns = record.t_ns + WARM_FOR_NS
+                self._warming.played(record.t_ns)
+                now = time.perf_counter_ns()
+                if now - record.t_ns > LATE_NS:  # the generator is slow, or there is too much to hear
+                    self._take(Record(Kind.LATE, t_ns=now))
+                    if now >= self._next_tidy_ns:  # the heart beats on
+                        self._tidy_up()
             elif record.kind == Kind.STOP:
                 self._stopping = True
             self._take(record)
@@ -157,9 +171,9 @@ class Brain:
             return
         self._engine.models[number], self._number = loaded.generator, number
         if loaded.rehearse is not None:
-            self._warm = loaded.rehearse
+            self._warming.run = loaded.rehearse
         self._take(Record(Kind.MODEL, id=number, t_ns=now))
-        self._screen.say(_plays_on(facts))
+        self._screen.say(plays_on(facts))
         if refused := refused_provider(facts):
             self._screen.say(refused, wrong=True)
         if self._osc is not None:
@@ -167,9 +181,9 @@ class Brain:
 
     def _take(self, record: Record) -> None:
         # the input first: whatever was played, its cause is in the log, also when this process dies in between
-        log = self._log
+        log, engine, models = self._log, self._engine, self._models
         log.append(record)
-        results = self._engine.handle(record)
+        results = engine.handle(record)
         if results:
             orders = b"".join([result.pack() for result in results if result.kind in ORDERS])
             if orders and not self._send(orders):
@@ -179,8 +193,18 @@ class Brain:
                     log.append(result)
                 if result.kind == Kind.MARK:
                     self._tell(result)
+                    self._hints.hear(result, engine.settings)
+                elif result.kind == Kind.TROUBLE and (line := trouble_line(result, engine.trouble, models.names())):
+                    self._screen.say(line, wrong=True)
         if record.kind in TOLD:
             self._tell(record)
+        if hint := self._hints.hear(record, engine.settings):
+            self._screen.say(hint)
+        if engine.model != self._number:  # it went back: written down, so that the next brain begins with that one
+            self._number = engine.model
+            self._take(Record(Kind.MODEL, id=self._number, t_ns=record.t_ns))
+            if self._osc is not None:
+                self._osc.publish_model(str(models.facts(self._number).get("model", "")), time.perf_counter_ns())
 
     def _tell(self, record: Record) -> None:
         if wrong := warning(record, self._ports):
@@ -199,6 +223,7 @@ class Brain:
     def _tidy_up(self) -> None:
         """What may wait half a second: the next segments, the heartbeat, what people see."""
         now = time.perf_counter_ns()
+        self._next_tidy_ns = now + HOUSEKEEPING_NS
         try:
             if self._log.needs_next:
                 preallocate(self._folder.path, "engine", self._log.index + 1)
@@ -209,19 +234,33 @@ class Brain:
                 preallocate(self._folder.path, "wire", following)
                 self._send(Record(Kind.SEGMENT, id=following).pack())
         except TakeError as error:
-            self._screen.say(str(error), wrong=True)
+            self._room("" if str(error) == self._no_room else str(error), str(error))
+        else:
+            self._room("there is room for the journal again" if self._no_room else "", "")
         self._send(Record(Kind.BEAT, t_ns=now).pack())
         self._publish(now)
         self._load = self._busy_ns / HOUSEKEEPING_NS
         self._busy_ns = 0
         self._screen.show(self.status())
 
+    def _room(self, line: str, no_room: str) -> None:
+        """Say once that the journal finds no room, and once that it does again."""
+        if line:
+            self._screen.say(line, wrong=True)
+        self._no_room = no_room
+
     def _publish(self, now_ns: int) -> None:
-        """Echo what changed to who subscribed: a motorised fader shows what is, not what was asked for."""
+        """Echo what changed to who subscribed (a motorised fader shows what is), and follow the clock asked for."""
         settings = self._engine.settings
         if self._osc is not None and settings is not self._settings:
             self._osc.publish(settings, now_ns)
+        if settings is not self._settings:
+            self._clocks.follow(settings)
         self._settings = settings
+
+    def intended(self) -> list[Intended]:
+        """Give what is about to be played."""
+        return self._engine.intended(time.perf_counter_ns())
 
     def status(self) -> dict[str, float | int | str]:
         """Give what `antiphon status`, OSC and the status line tell."""
@@ -234,10 +273,11 @@ class Brain:
         return told
 
     def close(self) -> None:
-        """Give back the OSC port and the log; wait for a model that is being loaded."""
+        """Give back the OSC port and the log; leave the clocks; wait for a model that is being loaded."""
         if self._osc is not None:
             self._osc.close()
         self._choice.close()
+        self._clocks.close()
         self._log.close()
         self._screen.close()
 
@@ -245,55 +285,3 @@ class Brain:
 def _begun(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(1) not in (b"", b"\0")
-
-
-def _plays_on(facts: Mapping[str, Any]) -> str:
-    return f"{facts['model']} on {facts['provider']} (asked for {facts['provider_asked']}; {facts['runtime']})"
-
-
-def run_brain(player: socket.socket, folder: SessionFolder, load: Load, screen: Screen) -> int:
-    """Run the brain of a session until the player is gone; give the exit status.
-
-    Args:
-        player: the socket to the player.
-        folder: the session's folder.
-        load: gives the generator by model name and provider.
-        screen: where lines go.
-    """
-    # Ctrl-C reaches the whole process group: the player ends the session, and tells this process
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError, AttributeError):  # where that is granted: before whoever only has much to do
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    session = folder.read_session()
-    models = SessionModels(folder)
-    generator, number = start_model(folder, models, load, lambda line: screen.say(line, wrong=True))
-    facts = models.facts(number)
-    if not segment_paths(folder.path, "engine"):
-        preallocate(folder.path, "engine", 0)
-    engine, opening = resume_records(folder, generator, number)
-    choice = ModelChoice(str(session["model"]), shipped_models(), lambda origin: _prepared(load, origin, session))
-    brain: Brain | None = None
-    osc = open_osc(
-        str(session.get("osc", "off")), engine.settings, lambda: brain.status() if brain else {},
-        report=lambda line: screen.say(line, wrong=True),
-    )  # fmt: skip
-    if osc is not None:
-        osc.offer_models(choice.check, choice.load, choice.name_of(str(facts["from"])))
-    brain = Brain(player, folder, engine, osc, screen, models, choice, number, session)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLD)
-    screen.say(_plays_on(facts) + (f", OSC on {osc.address[0]}:{osc.address[1]}" if osc else ""))
-    if refused := refused_provider(facts):
-        screen.say(refused, wrong=True)
-    try:
-        brain.run(opening)
-    finally:
-        brain.close()
-    return 0
-
-
-def _prepared(load: Load, origin: str, session: Mapping[str, Any]) -> tuple[Any, Callable[[], None]]:
-    generator = load(origin, str(session.get("provider", "auto")))
-    warm_up(generator)
-    return generator, rehearsal(generator)

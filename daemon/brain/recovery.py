@@ -29,8 +29,10 @@ from antiphon.daemon.brain.performer import (
     Released,
     Struck,
 )
+from antiphon.daemon.brain.told_clock import told_context
+from antiphon.daemon.errors import ConfigError
 from antiphon.daemon.messages import Kind, Record
-from antiphon.daemon.replay import channel_parts_of, engine_of, settings_of
+from antiphon.daemon.replay import channel_parts_of, engine_of, port_parts_of, seed_of, settings_of
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.settings import PARTS, Settings
 from antiphon.models.generator import Generator
@@ -77,13 +79,18 @@ def resume_records(folder: SessionFolder, generator: Generator, model: int = 0) 
     """
     session = folder.read_session()
     at_start = settings = settings_of(session)
-    channel_parts, seed = channel_parts_of(session), int(session["seed"])
+    channel_parts, seed = channel_parts_of(session), seed_of(session)
     log = scan(folder.path, "engine", _OF_THE_LOG, first_clock_after=(Kind.START, Kind.RESTART))
     if not any(record.kind == Kind.START for record in log):
         return engine_of(session, generator, model=model), [Record(Kind.START, t_ns=time.perf_counter_ns(), id=seed)]
+    refused: list[Record] = []
     for record in log:
         if record.kind == Kind.SET:
-            settings = settings.with_encoded(record.id, record.value)
+            try:
+                settings = settings.with_encoded(record.id, record.value)
+            except ConfigError:  # the lost brain counted it as malformed and went on
+                refused.append(record)
+    log = [record for record in log if record not in refused] if refused else log
     restarts = sum(record.kind == Kind.RESTART for record in log) + 1
     wire = scan(folder.path, "wire", _OF_THE_WIRE)
     next_id = 1 + max((r.id for r in (*log, *wire) if r.kind in _NAMES_A_NOTE), default=0)
@@ -94,13 +101,16 @@ def resume_records(folder: SessionFolder, generator: Generator, model: int = 0) 
         Record(Kind.RESTART, int(beat is not None), id=(seed + restarts) % 2**32, t_ns=now_ns, u_ns=next_id,
                value=beat or 0.0),
         *clock_context(wire),
-        *context_records(wire, log, settings, channel_parts),
+        *told_context(log),
+        *context_records(wire, log, settings, channel_parts, port_parts_of(session)),
         *pedal_context(wire, settings.trigger_cc),
     ]  # fmt: skip
     return engine_of(session, generator, settings, model), opening
 
 
-_OF_THE_LOG = (Kind.START, Kind.RESTART, Kind.SET, Kind.MODEL, Kind.SAMPLED)
+_OF_THE_LOG = (
+    Kind.START, Kind.RESTART, Kind.SET, Kind.MODEL, Kind.SAMPLED, Kind.TOLD_BEAT, Kind.NUDGE, Kind.TAPPED,
+)  # fmt: skip
 _OF_THE_WIRE = (Kind.MIDI_IN, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
 _NAMES_A_NOTE = (Kind.SAMPLED, *_OF_THE_WIRE[1:])
 
@@ -116,8 +126,8 @@ def pedal_context(wire: Iterable[Record], trigger_cc: int = -1) -> list[Record]:
         if not CONTROL <= record.a < CONTROL + 16 or record.b == trigger_cc:
             continue
         where = (record.id >> 8, record.a)
-        if record.b in SILENCERS:
-            down.clear()
+        if record.b in SILENCERS:  # of its own port
+            down = {pedal: pressed for pedal, pressed in down.items() if pedal[0] != where[0]}
         elif record.b in (SUSTAIN, SOSTENUTO):
             down.pop((*where, record.b), None)
             if record.c >= PEDAL_DOWN:
@@ -126,13 +136,14 @@ def pedal_context(wire: Iterable[Record], trigger_cc: int = -1) -> list[Record]:
 
 
 def context_records(
-    wire: Iterable[Record], log: Iterable[Record], settings: Settings, channel_parts: Mapping[int, int] | None = None
-) -> list[Record]:
+    wire: Iterable[Record], log: Iterable[Record], settings: Settings,
+    channel_parts: Mapping[int, int] | None = None, port_parts: Mapping[int, int] | None = None,
+) -> list[Record]:  # fmt: skip
     """Give the notes that a new engine starts from, oldest first: as many as a window may hold.
 
     A note of the performer's that is still held has no end yet; the new engine hears it.
     """
-    performer = Performer(channel_parts, settings.trigger_cc)
+    performer = Performer(channel_parts, settings.trigger_cc, port_parts)
     role = settings.performer
     own_part = PARTS.index(("lead" if settings.mode == "accompany" else "piano") if role == "auto" else role)
     parts = {record.id: record.a for record in log if record.kind == Kind.SAMPLED}

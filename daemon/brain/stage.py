@@ -14,13 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 from antiphon.daemon.brain.constraints import Palette
+from antiphon.daemon.brain.drawing_pace import DrawingPace
+from antiphon.daemon.brain.feel import Feel
+from antiphon.daemon.brain.generator_watch import GeneratorFaultError, GeneratorWatch
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.metrics import Counts
 from antiphon.daemon.brain.musical_time import MusicalTime
 from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote
 from antiphon.daemon.brain.telling import told_of
 from antiphon.daemon.brain.window import Window
-from antiphon.daemon.messages import ALL_NOTES, Kind, Mark, Record
+from antiphon.daemon.messages import ALL_NOTES, Kind, Mark, Record, Trouble
 from antiphon.daemon.settings import Settings
 from antiphon.models.generator import (
     TICKS_PER_BEAT,
@@ -30,18 +33,15 @@ from antiphon.models.generator import (
     Draw,
     Generator,
     HeldNote,
+    NothingAllowedError,
 )
 from antiphon.models.notes import SHIFTS
 from antiphon.models.parts import OUTPUT_CHANNEL, Part
 
-#: At tightness 0 a part wanders by about this (standard deviation): a loose player, not a bad one.
-_LOOSEST_NS = 12e6
-#: How much of a part's deviation carries over to its next note: players drift, they do not jitter.
-_DRIFT = 0.8
-#: Nothing is planned for sooner than this: time to draw it, and to get it to the player.
-_READY_NS = 15_000_000
 #: Notes of its own it can still tell about after a brain was lost: more than any window holds.
 _REMEMBERED = 2048
+#: For so long after an input that had to wait, nothing is begun that needs more states than this first.
+_LAGS_NS, _AT_ONCE = 5_000_000_000, 3
 #: The key is heard anew after so many notes.
 _KEY_EVERY = 4
 _CHANNELS = {int(part): channel for part, channel in OUTPUT_CHANNEL.items()}
@@ -72,6 +72,7 @@ class OwnNote:
     id: int = 0
     onset_ns: int = 0
     end_ns: int = 0  # 0: not known
+    loudness: int = 0  # velocity as handed over
 
 
 class _Known(NamedTuple):
@@ -83,12 +84,18 @@ class _Known(NamedTuple):
 class Stage:
     """Everything that modes share. See the module's text."""
 
-    def __init__(self, generator: Generator, settings: Settings, seed: int, channel_parts: Mapping[int, int]) -> None:
+    def __init__(
+        self, generator: Generator, settings: Settings, seed: int, channel_parts: Mapping[int, int],
+        port_parts: Mapping[int, int] | None = None, soonest_part_ns: int = 0,
+    ) -> None:  # fmt: skip
         self._channel_parts = dict(channel_parts)
+        self._port_parts = dict(port_parts or {})
+        self._soonest_part_ns = soonest_part_ns  # of every part's own offset, the most negative
         self._wanted = generator
         self.settings = settings
         self._told = self._tell()
         self.counts = Counts()
+        self.watch = GeneratorWatch()
         self.out: list[Record] = []
         self.next_id = 1
         self._known: OrderedDict[int, _Known] = OrderedDict()
@@ -97,10 +104,14 @@ class Stage:
     def reset(self, t_ns: int, seed: int) -> None:
         """Begin with nothing heard and nothing sounding; settings, counters and ids go on."""
         self.now_ns = t_ns
+        self.late_ns: int | None = None  # when an input had waited for long, last
         self.time = MusicalTime(t_ns, self.settings)
-        self.window = Window(self._wanted, *self._window_sizes())
+        self.feel = Feel(self.time, seed)
+        self.pace = DrawingPace()  # a new brain does not know how fast the lost one was
+        self.watch.reset()
+        self.window = Window(self._wanted, *self._window_sizes(), self.watch)
         self.palette = Palette(self.settings, None)
-        self.performer = Performer(self._channel_parts, self.settings.trigger_cc)
+        self.performer = Performer(self._channel_parts, self.settings.trigger_cc, self._port_parts)
         self.ledger: dict[int, OwnNote] = {}
         self._since_key = 0
         self.reseed(seed)
@@ -108,18 +119,33 @@ class Stage:
     def reseed(self, seed: int) -> None:
         """Start the random streams afresh: one for notes, one for looseness."""
         self.rng = np.random.Generator(np.random.PCG64(seed))
-        self._loose_rng = np.random.Generator(np.random.PCG64([seed, 1]))
-        self._drift: dict[int, float] = {}
+        self.feel.reseed(seed)
 
     @property
     def generator(self) -> Generator:
         """The one that plays."""
         return self.window.generator
 
-    def change_generator(self, generator: Generator) -> None:
-        """Let another take over, as soon as it has heard the window."""
+    @property
+    def resting(self) -> bool:
+        """Whether nothing may be asked of the generator now: it has just failed."""
+        return self.watch.retry_ns is not None and self.watch.rests(self.now_ns)
+
+    def in_time(self, onset_ns: int) -> bool:
+        """Whether a reply to what was played at a time can still be drawn in time."""
+        if self.now_ns - onset_ns > self.settings.tolerance * 1e6:
+            return False
+        # states that are missing are made first: a slow generator would be at it for ever
+        lagging = self.late_ns is not None and self.now_ns - self.late_ns < _LAGS_NS
+        return not lagging or self.window.behind <= _AT_ONCE
+
+    def change_generator(self, generator: Generator, *, at_once: bool = False) -> None:
+        """Let another take over: as soon as it has heard the window, or now."""
         self._wanted = generator
-        self.window.change(generator)
+        if at_once:
+            self.window.take(generator)
+        else:
+            self.window.change(generator)
 
     def use(self, settings: Settings) -> None:
         """Take a new snapshot of the settings."""
@@ -134,7 +160,7 @@ class Stage:
 
     @property
     def performer_part(self) -> int:
-        """The part of what comes in on a channel with no part of its own."""
+        """The part of what comes in on a channel and a port with no part of their own."""
         name = self.settings.performer
         if name == "auto":
             name = "lead" if self.settings.mode == "accompany" else "piano"
@@ -143,13 +169,15 @@ class Stage:
     @property
     def performer_parts(self) -> frozenset[int]:
         """Every part that the performer may play."""
-        return frozenset((self.performer_part, *self._channel_parts.values()))
+        return frozenset((self.performer_part, *self._channel_parts.values(), *self._port_parts.values()))
 
     def hear(self, note: PlayedNote, t_ns: int) -> HeldNote:
         """Take a note of the performer's into the window."""
         part = self.performer_part if note.part == UNMAPPED else note.part
-        tick = self.time.tick_at(t_ns)
-        shift = math.floor((self.time.position(t_ns) - tick + 0.5) * SHIFTS)
+        position = self.time.position(t_ns)
+        self.feel.hear(position)
+        tick = math.floor(position + 0.5)
+        shift = math.floor((position - tick + 0.5) * SHIFTS)
         held = self.held_note(tick, part, note.key[2], note.velocity, shift=min(max(shift, 0), SHIFTS - 1))
         note.held = held
         self.window.insert(held)
@@ -186,23 +214,25 @@ class Stage:
     @property
     def early_ns(self) -> int:
         """How much sooner than it is heard a note must be handed over: an output offset that is below zero."""
-        return round(max(0.0, -self.settings.offset) * 1e6)
+        return max(0, -round(self.settings.offset * 1e6) - self._soonest_part_ns)
 
     @property
     def ready_ns(self) -> int:
         """How far off a note must be, at least, to be planned."""
-        return _READY_NS + self.early_ns
+        return self.pace.ready_ns + self.early_ns
 
     def sample(self, constraints: Constraints) -> Draw:
-        """Draw the event after the window's last."""
+        """Draw the event after the window's last.
+
+        Raises:
+            GeneratorFaultError: the generator gives nothing that can be played.
+        """
         self.counts.samples += 1
         uniforms = self.rng.random(UNIFORMS)
-        if None not in (constraints.part, constraints.gap, constraints.duration):
-            return self.window.reply(constraints, uniforms, self.time.grid)
-        state = self.window.state
         try:
-            return self.generator.sample(state, constraints, uniforms, self.time.grid)
-        except ValueError:
+            return self.checked(self.window.reply(constraints, uniforms, self.time.grid))
+        except NothingAllowedError:
+            failed = self.watch.calls
             # Two constraints that each leave something may leave nothing together. Time and part still hold.
             self.counts.constraint_fallbacks += 1
             relaxed = Constraints(
@@ -210,7 +240,22 @@ class Stage:
                 min_gap=constraints.min_gap, max_gap=max(constraints.min_gap, constraints.max_gap),
                 temperature=constraints.temperature, top_p=constraints.top_p,
             )  # fmt: skip
-            return self.generator.sample(state, relaxed, uniforms, self.time.grid)
+            try:
+                return self.checked(self.window.reply(relaxed, uniforms, self.time.grid))
+            except NothingAllowedError as error:  # as it does where what it weighs is no number
+                raise GeneratorFaultError(f"it allows nothing at all ({error})", failed) from error
+
+    def checked(self, draw: Draw) -> Draw:
+        """Give a draw that can be played; the generator works again, where it had failed.
+
+        Raises:
+            GeneratorFaultError: it is no note.
+        """
+        draw = self.watch.checked(draw)
+        if self.watch.in_a_row:
+            self.out.append(Record(Kind.TROUBLE, Trouble.GENERATOR_BACK, self.watch.in_a_row, t_ns=self.now_ns))
+            self.watch.worked()
+        return draw
 
     def own_note(self, draw: Draw, tick: int, off_tick: float, imagined: bool = False) -> OwnNote:
         """Make a drawn note, and take it into the window."""
@@ -224,7 +269,7 @@ class Stage:
         own.onset_ns, own.end_ns, own.fate = onset_ns, end_ns, Fate.COMMITTED
         self.ledger[own.id] = own
         settings, held = self.settings, own.held
-        velocity = min(127, max(1, round(own.velocity * settings.velocity)))
+        own.loudness = velocity = min(127, max(1, round(own.velocity * settings.velocity)))
         self.out.append(
             Record(Kind.NOTE, own.channel, own.pitch, velocity, own.id, onset_ns, end_ns, settings.tolerance * 1e6)
         )
@@ -238,23 +283,6 @@ class Stage:
         self._known[own.id] = _Known(held.part, own.pitch, velocity)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-
-    def loosened(self, part: int) -> float:
-        """How far off the grid the part's next note wanders, in nanoseconds."""
-        spread_ns = _LOOSEST_NS * (1.0 - self.settings.tightness)
-        if spread_ns <= 0.0:
-            return 0.0
-        fresh = float(self._loose_rng.standard_normal()) * math.sqrt(1 - _DRIFT**2)
-        self._drift[part] = drift = _DRIFT * self._drift.get(part, 0.0) + fresh
-        return max(-2.0, min(2.0, drift)) * spread_ns
-
-    def expression(self, held: HeldNote) -> float:
-        """How far off its tick a note was drawn, in nanoseconds: less the tighter to a grid, in full where none is."""
-        if held.shift == UNKNOWN_SHIFT or held.shift == SHIFTS // 2:
-            return 0.0
-        share = 1.0 - self.settings.tightness if self.time.grid is not None else 1.0
-        place = self.time.time_of(held.tick + (held.shift - SHIFTS // 2) / SHIFTS)
-        return share * (place - self.time.time_of(held.tick))
 
     def mark(self, mark: Mark, value: float = 0.0) -> None:
         """Leave a marker in the take, now."""
@@ -305,6 +333,7 @@ class Stage:
         kind, counts = record.kind, self.counts
         if kind == Kind.SENT:
             counts.sent += 1
+            counts.note_lateness(record.u_ns - record.t_ns)
             own.fate = Fate.SENT
             if not own.remembered and own.held is not None:  # cancelled too late: it was heard
                 own.remembered = True

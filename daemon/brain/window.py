@@ -14,6 +14,8 @@ on, and it takes over when it has heard all of them.
 from __future__ import annotations
 
 import numpy as np
+from antiphon.daemon.brain.generator_watch import GeneratorFaultError, GeneratorWatch
+from antiphon.daemon.messages import Trouble
 from antiphon.models.generator import Constraints, Draw, Generator, HeldNote, State
 from numpy.typing import NDArray
 
@@ -26,9 +28,13 @@ class Window:
         notes: how many are always remembered, once there are so many.
         hop: by how many the window may grow before it slides.
         span_ticks: notes further back than this are forgotten at the next hop.
+        watch: what the generator is asked through.
     """
 
-    def __init__(self, generator: Generator, notes: int, hop: int, span_ticks: int) -> None:
+    def __init__(
+        self, generator: Generator, notes: int, hop: int, span_ticks: int, watch: GeneratorWatch | None = None
+    ) -> None:
+        self._ask = (watch or GeneratorWatch()).call
         self.notes: list[HeldNote] = []
         #: the one that plays
         self.generator = generator
@@ -44,9 +50,9 @@ class Window:
     @property
     def state(self) -> State:
         """The state after every note; makes what is missing."""
-        states, notes = self._states, self.notes
+        states, notes, step = self._states, self.notes, self.generator.step
         while len(states) < len(notes):
-            states.append(self.generator.step(states[-1] if states else self._initial, notes[len(states)]))
+            states.append(self._ask(step, states[-1] if states else self._initial, notes[len(states)]))
         return states[-1] if states else self._initial
 
     def change(self, generator: Generator) -> None:
@@ -54,14 +60,15 @@ class Window:
         self._coming, self._coming_states = (None if generator is self.generator else generator), []
 
     def reply(self, constraints: Constraints, uniforms: NDArray[np.float64], grid: tuple[int, int, int] | None) -> Draw:
-        """Draw the next note, all but pitch and velocity forced; a fresh newest is taken in by the same call."""
+        """Draw the next note; a newest one that was not taken in yet is, by the same call."""
         states, notes = self._states, self.notes
         if len(states) != len(notes) - 1:
-            return self.generator.sample(self.state, constraints, uniforms, grid)
+            drawn: Draw = self._ask(self.generator.sample, self.state, constraints, uniforms, grid)
+            return drawn
         before = states[-1] if states else self._initial
-        state, draw = self.generator.reply(before, notes[-1], constraints, uniforms, grid)
+        state, draw = self._ask(self.generator.reply, before, notes[-1], constraints, uniforms, grid)
         states.append(state)
-        return draw
+        return draw  # type: ignore[no-any-return]
 
     @property
     def last_tick(self) -> int | None:
@@ -80,22 +87,37 @@ class Window:
 
     def work(self, steps: int) -> None:
         """Make up to ``steps`` states that will be needed: the newest ones, the shadow's, then a coming generator's."""
-        states, shadow, notes = self._states, self._shadow, self.notes
+        states, shadow, notes, step = self._states, self._shadow, self.notes, self.generator.step
         while steps > 0 and len(states) < len(notes):
-            states.append(self.generator.step(states[-1] if states else self._initial, notes[len(states)]))
+            states.append(self._ask(step, states[-1] if states else self._initial, notes[len(states)]))
             steps -= 1
         due = self._shadow_due()
         while steps > 0 and len(shadow) < due:
             note = notes[self._keep_from + len(shadow)]
-            shadow.append(self.generator.step(shadow[-1] if shadow else self._initial, note))
+            shadow.append(self._ask(step, shadow[-1] if shadow else self._initial, note))
             steps -= 1
         if self._coming is not None:
             self._let_come(self._coming, steps)
 
+    def take(self, generator: Generator) -> None:
+        """Let another generator take over now; its states are made when they are asked for."""
+        self.generator, self._initial = generator, generator.initial()
+        self._coming = None
+        self.forget_states()
+
+    def forget_states(self) -> None:
+        """Make every state anew: those that were made may mean nothing."""
+        self._states, self._shadow, self._coming_states = [], [], []
+
     def _let_come(self, generator: Generator, steps: int) -> None:
         states, notes = self._coming_states, self.notes
-        for note in notes[len(states) : len(states) + steps]:
-            states.append(generator.step(states[-1] if states else generator.initial(), note))
+        try:
+            for note in notes[len(states) : len(states) + steps]:
+                before = states[-1] if states else generator.initial()
+                states.append(self._ask(generator.step, before, note, trouble=Trouble.COMING_MODEL))
+        except GeneratorFaultError:
+            self._coming, self._coming_states = None, []
+            raise
         if len(states) == len(notes):
             self.generator, self._initial, self._states = generator, generator.initial(), states
             self._coming, self._coming_states, self._shadow = None, [], []

@@ -14,6 +14,7 @@ from antiphon.daemon.brain.backbone import Backbone, Due
 from antiphon.daemon.brain.busyness import USUAL_ONSETS, Busyness
 from antiphon.daemon.brain.constraints import Bias, Palette, only_parts, without
 from antiphon.daemon.brain.density import Density, Steering
+from antiphon.daemon.brain.figure import Figure
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.modes.base import Mode
 from antiphon.daemon.brain.modes.soloist import draw_some
@@ -49,7 +50,9 @@ _DRUM = TICKS_PER_BEAT // 8
 _HEARD = 32
 #: Logits: a semitone from a note that the performer holds, and from one of Antiphon's own; a chord above their line, a
 #: semitone; a bass with a note of the chord, and by how high it lies; what is no drum or cymbal of a kit.
-_RUB, _OWN_RUB, _OVER, _OF_CHORD = -3.0, -2.0, -0.4, 2.0
+_RUB, _OWN_RUB, _OVER, _OF_CHORD, _OF_ROOT = -3.0, -2.0, -0.4, 2.0, 1.5
+#: A note of the performer's below this is a bass of theirs.
+_HAS_BASS = 52
 _UNDER = (Part.CHORDS, Part.PAD, Part.PIANO)
 _PITCHES = np.arange(PITCHES)
 _KIT = np.where((_PITCHES >= 35) & (_PITCHES <= 53), 0.0, -3.0).astype(np.float32)
@@ -61,13 +64,20 @@ class Accompany(Mode):
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
-        self._plan = Plan(stage, Density(0))
+        self._figure = Figure()
+        self._repeated_until = 0  # tick
+        self._plan = Plan(stage, Density(0), self._figure.add)
         self._heard: deque[int] = deque(maxlen=_REMEMBERED)  # the performer's pitches
         self._heard_new = False
         self._own_palette: Palette | None = None
         self._backbone: tuple[object, Backbone] | None = None  # and what it was made for
         self._epoch = -1  # of the musical time that the plan is for
         self._resting = False  # since a panic
+
+    @property
+    def plan(self) -> Plan:
+        """See `Mode`."""
+        return self._plan
 
     @property
     def turn(self) -> str:
@@ -77,7 +87,8 @@ class Accompany(Mode):
     def struck(self, note: PlayedNote, t_ns: int) -> None:
         """Take the note in where it falls, and plan the tail anew."""
         self._resting = False
-        self._plan.drop()
+        if not self.stage.resting:  # else what is planned is all there is for a while
+            self._plan.drop()
         held = self.stage.hear(note, t_ns)
         if held.part != Part.DRUMS:
             self._heard.append(held.pitch)
@@ -107,7 +118,13 @@ class Accompany(Mode):
         self._notice_clock(t_ns)
         if self._waiting:
             return False
+        plan.look_at_reach(self._head(), t_ns)
+        if self.stage.resting:
+            self._repeat(t_ns)
+            plan.commit(t_ns)
+            return False
         plan.pass_imagined(self.stage.time.position(t_ns))
+        plan.commit(t_ns)  # before the generator is waited for
         worked = draw_some(self.stage, lambda: not plan.reaches(self._head(), t_ns), lambda: self._draw(t_ns))
         plan.commit(t_ns)
         return worked
@@ -117,10 +134,31 @@ class Accompany(Mode):
         time, plan = self.stage.time, self._plan
         if not time.running or (self._resting and time.epoch == self._epoch):
             return None
-        if time.epoch != self._epoch or not plan.reaches(self._head(), now_ns):
+        if time.epoch != self._epoch:
+            return now_ns
+        if self.stage.resting:  # the engine wakes it when the generator is tried again
+            commits_ns = plan.commits_ns()
+            if self._figure.over or time.grid is None:
+                return commits_ns
+            dry_ns = plan.runs_dry_ns(max(self._head(), self._repeated_until - 1))
+            return dry_ns if commits_ns is None else min(commits_ns, dry_ns)
+        if not plan.reaches(self._head(), now_ns):
             return now_ns
         wishes = (plan.runs_short_ns(self._head()), plan.commits_ns(), plan.imagined_passes_ns())
         return min(wish for wish in wishes if wish is not None)
+
+    def _repeat(self, t_ns: int) -> None:
+        """Plan what was played a bar ago, where nothing else is planned for what is due."""
+        plan, grid, due = self._plan, self.stage.time.grid, self._plan.due_until(t_ns)
+        start = max(self._head() + 1, self._repeated_until, math.ceil(self.stage.time.position(t_ns)))
+        if grid is None or start >= due:
+            return
+        self._repeated_until = stop = due + _HALF_BEAT
+        parts = {int(Part[name.upper()]) for name in self.stage.settings.parts}
+        for draw, tick, off_tick in self._figure.again(start, stop, grid[1] * grid[2], plan.ahead):
+            if draw.part in parts:
+                plan.add(draw, tick, off_tick)
+                self.stage.counts.repeated += 1
 
     @property
     def _waiting(self) -> bool:
@@ -139,6 +177,8 @@ class Accompany(Mode):
             return
         self._epoch = time.epoch
         self._resting = False
+        self._figure.forget()
+        self._repeated_until = 0
         self._plan.clear()
         start = max(time.beat_zero_tick, math.ceil(time.position(t_ns)))
         self._plan.density = Density(start)
@@ -184,6 +224,7 @@ class Accompany(Mode):
             draw, tick = self._draw_owed(owed, pitch, sounding[owed.part])
         length = min(draw.duration, _DRUM) if draw.part == Part.DRUMS else draw.duration
         plan.add(draw, tick, tick + length, imagined=draw.part not in own)
+        self._figure.moved_on()
 
     def _owed(self, tick: int, own: list[int]) -> Due | None:
         """The note that has to come before anything after it."""
@@ -199,8 +240,6 @@ class Accompany(Mode):
         """Draw a note whose part and place are given."""
         part = int(owed.part)
         bias = pitch[part] if owed.pitch is None else pitch[part] + owed.pitch
-        if owed.part is Part.BASS:
-            bias = bias + self._roots(owed.tick)
         struck = [note.pitch for note in sounding if note.held is not None and note.held.tick == owed.tick]
         last = self.stage.window.last_tick
         longest = min(owed.max_duration, self._longest(owed.tick))
@@ -211,14 +250,21 @@ class Accompany(Mode):
         return self._plan.draw(constraints, owed.tick)
 
     def _roots(self, tick: int) -> Bias:
-        """A bass that is due plays a note of the chord above it, rather its lowest."""
-        above = [note.pitch for part in _UNDER for note in self._plan.sounding(tick, part)]
+        """A bass plays a note of the chord above it, rather its lowest."""
+        above = [note.pitch for part in _UNDER for note in self._plan.sounding(tick, part)] + self._their_chord(tick)
         bias = np.zeros(PITCHES, np.float32)
         for pitch in {pitch % 12 for pitch in above}:
             bias[pitch::12] = _OF_CHORD
         if above:
-            bias[min(above) % 12 :: 12] += 0.5
+            bias[min(above) % 12 :: 12] += _OF_ROOT
         return bias
+
+    def _their_chord(self, tick: int) -> list[int]:
+        """What the performer holds, where it is a chord or has a bass: a melody note alone is neither."""
+        stage = self.stage
+        theirs = stage.performer_parts - {Part.DRUMS}
+        held = [note.pitch for note in stage.window.notes[-_HEARD:] if note.off_tick > tick and note.part in theirs]
+        return held if len({pitch % 12 for pitch in held}) > 1 or min(held, default=PITCHES) < _HAS_BASS else []
 
     def _palette(self) -> Palette:
         """The palette of the key that the performer plays in: a band that listens to itself drifts away from them."""
@@ -291,7 +337,7 @@ class Accompany(Mode):
                 continue
             bias = pitch[part] + rubs
             if part == Part.BASS:
-                bias += _LOW
+                bias += _LOW + self._roots(tick)
             elif part in _UNDER and heard:
                 bias += _OVER * np.maximum(0, _PITCHES - min(note.pitch for note in heard[-4:]) + 2)
             bias[[note.pitch for note in notes]] += RESTRIKE

@@ -11,6 +11,7 @@ from antiphon.daemon.brain.modes.base import Mode
 from antiphon.daemon.brain.modes.soloist import Soloist
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.phrase import Pace, Phrase
+from antiphon.daemon.brain.plan import Plan
 from antiphon.daemon.brain.stage import Stage
 from antiphon.daemon.messages import Mark
 from antiphon.models.generator import TICKS_PER_BEAT
@@ -33,6 +34,11 @@ class Answer(Mode):
         self._phrase = Phrase()
         self._last_phrase = Phrase()
         self._soloist = Soloist(stage)
+
+    @property
+    def plan(self) -> Plan:
+        """See `Mode`."""
+        return self._soloist.plan
 
     @property
     def turn(self) -> str:
@@ -75,6 +81,10 @@ class Answer(Mode):
     def changed(self, t_ns: int) -> None:
         """Draw the rest of the answer with the new settings."""
         self._soloist.replan()
+
+    def failed(self) -> None:
+        """Go on with what is planned."""
+        self._soloist.failed()
 
     def wake(self, t_ns: int) -> bool:
         """See whether the phrase is over; go on with the answer."""

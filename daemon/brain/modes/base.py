@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from antiphon.daemon.brain.performer import PlayedNote
+from antiphon.daemon.brain.plan import Plan
 from antiphon.daemon.brain.stage import Stage
 
 
@@ -16,6 +17,11 @@ class Mode:
     def turn(self) -> str:
         """Whose turn it is, in a word for people."""
         return "listening"
+
+    @property
+    def plan(self) -> Plan | None:
+        """What it is about to play; None where it plays at once."""
+        return None
 
     def enter(self, t_ns: int) -> None:
         """Become the mode in use."""
@@ -45,6 +51,9 @@ class Mode:
 
     def corrected(self, t_ns: int) -> None:
         """A note was not played as planned; the window has been put right."""
+
+    def failed(self) -> None:
+        """The generator failed; what is planned may be played."""
 
     def wake(self, t_ns: int) -> bool:
         """Time went on. Do a little; True where the generator was at work."""

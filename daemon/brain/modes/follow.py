@@ -28,6 +28,9 @@ class Follow(Mode):
         held = stage.hear(note, t_ns)
         if stage.settings.mute:
             return
+        if stage.resting or not stage.in_time(t_ns):
+            stage.counts.unanswered += 1
+            return
         palette = stage.palette
         sounding = [
             reply.pitch

@@ -24,11 +24,14 @@ _LAST = 3 * TICKS_PER_BEAT // 4
 def draw_some(stage: Stage, wanted: Callable[[], bool], draw: Callable[[], None]) -> bool:
     """Draw notes while more are wanted, no more than a wake may take. True where the generator was at work."""
     before = stage.counts.samples
+    stage.pace.begin(stage.now_ns)
     while (drawn := stage.counts.samples - before) < _DRAWS_A_WAKE and wanted():
         if stage.window.behind > _STEPS_A_DRAW:
             stage.window.work(_STEPS_A_DRAW)
+            stage.pace.end(stage.now_ns, stage.watch.calls, again=True)
             return True
         draw()
+    stage.pace.end(stage.now_ns, stage.watch.calls, again=drawn > 0 and wanted())
     return drawn > 0
 
 
@@ -42,6 +45,11 @@ class Soloist:
         self._plan = Plan(stage, Density(0))
         self._search: Search | None = None
         self._begin(0, None, Phrase())
+
+    @property
+    def plan(self) -> Plan:
+        """What it is about to play."""
+        return self._plan
 
     def start(self, first_tick: int, end_tick: int | None, phrase: Phrase) -> None:
         """Play from ``first_tick`` until ``end_tick`` (None: on and on), in the manner of a phrase."""
@@ -62,6 +70,10 @@ class Soloist:
         self._search = None
         self._plan.clear()
 
+    def failed(self) -> None:
+        """The generator failed: what was being chosen from means nothing; what is planned plays on."""
+        self._search = None
+
     def replan(self) -> None:
         """Draw what is not handed over anew."""
         self._search = None
@@ -76,6 +88,9 @@ class Soloist:
         if not self.playing:
             return False
         judge = self._judge_of()
+        if self._begun and not self._drawn_out:
+            self._plan.look_at_reach(self._head(), t_ns)
+        self._plan.commit(t_ns)  # before the generator is waited for
         if judge is None:
             worked = draw_some(self._stage, lambda: self._wants_more(t_ns), lambda: self._draw(t_ns))
         else:
@@ -92,6 +107,8 @@ class Soloist:
         if self._wants_more(now_ns):
             return now_ns
         commits_ns = self._plan.commits_ns()
+        if self._stage.resting:  # the engine wakes it when the generator is tried again
+            return commits_ns
         if self._drawn_out:
             return now_ns if commits_ns is None else commits_ns
         short_ns = self._plan.runs_short_ns(self._head())
@@ -113,11 +130,12 @@ class Soloist:
         return self._first_tick if last is None or not self._begun else last
 
     def _wants_more(self, now_ns: int) -> bool:
-        return not self._drawn_out and not self._plan.reaches(self._head(), now_ns)
+        return not self._drawn_out and not self._stage.resting and not self._plan.reaches(self._head(), now_ns)
 
     def _judge_of(self) -> Judge | None:
         """Give the critic where more than one candidate is asked for."""
-        return shipped_judge() if self._stage.settings.candidates > 1 else None
+        wanted = self._stage.settings.candidates > 1 and not self._stage.watch.critic_failed
+        return shipped_judge() if wanted else None
 
     def _search_some(self, t_ns: int, judge: Judge) -> bool:
         """Draw candidates a little further; plan the best where they are complete, or where time is up."""

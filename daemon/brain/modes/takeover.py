@@ -8,6 +8,7 @@ from antiphon.daemon.brain.modes.base import Mode
 from antiphon.daemon.brain.modes.soloist import Soloist
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.phrase import Phrase
+from antiphon.daemon.brain.plan import Plan
 from antiphon.daemon.brain.stage import Stage
 from antiphon.daemon.messages import Mark
 from antiphon.models.generator import TICKS_PER_BEAT
@@ -27,6 +28,11 @@ class TakeOver(Mode):
         super().__init__(stage)
         self._phrase = Phrase()
         self._soloist = Soloist(stage)
+
+    @property
+    def plan(self) -> Plan:
+        """See `Mode`."""
+        return self._soloist.plan
 
     @property
     def turn(self) -> str:
@@ -70,6 +76,10 @@ class TakeOver(Mode):
     def changed(self, t_ns: int) -> None:
         """Draw what is not handed over with the new settings."""
         self._soloist.replan()
+
+    def failed(self) -> None:
+        """Go on with what is planned."""
+        self._soloist.failed()
 
     def wake(self, t_ns: int) -> bool:
         """Go on."""
