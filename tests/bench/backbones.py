@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from antiphon.export.graphs import graphs
+from antiphon.export.graph_specs import graphs
 from antiphon.export.onnx_export import export_graph
 from antiphon.export.quantise import quantised
 from antiphon.models.augment import Augment, Excerpts

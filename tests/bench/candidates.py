@@ -1,6 +1,8 @@
 """Is the best of N candidates by the critic nearer to music than the first? Figures that the critic never saw.
 
-``python -m tests.bench.candidates RUN/valid.npz [--critic DIR] [--candidates 16] [--prompts 208] [--json FILE]``
+``python -m tests.bench.candidates RUN/valid.npz [--critic DIR] [--candidates 16] [--prompts 208] [--seed S ...]``
+
+A piece gives one prompt a seed; the prompts of several seeds are pooled.
 
 Continuations are kept in --keep by what they were made from, so that another critic is compared in seconds.
 """
@@ -51,16 +53,20 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--notes", type=int, default=32)
     parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     parser.add_argument("--top-p", type=float, default=TOP_P)
-    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--seed", type=int, nargs="+", default=[3])
     parser.add_argument("--json", type=Path)
     args = parser.parse_args(argv)
     critic, generator = Critic(args.critic), load_generator(args.model)
-    rng = np.random.default_rng(args.seed)
-    excerpts = excerpts_of(load_pieces(args.pieces), args.heard, args.notes, args.prompts, rng)
-    making = Making(args.candidates, args.temperature, args.top_p, args.seed)
-    pairs = make_pairs(generator, excerpts, making, args.keep, lambda done: print(done, end=" ", flush=True))
+    pieces = load_pieces(args.pieces)
+
+    def pairs_of(seed: int) -> Pairs:
+        excerpts = excerpts_of(pieces, args.heard, args.notes, args.prompts, np.random.default_rng(seed))
+        making = Making(args.candidates, args.temperature, args.top_p, seed)
+        return make_pairs(generator, excerpts, making, args.keep, lambda done: print(done, end=" ", flush=True))
+
+    pairs = Pairs.joined([pairs_of(seed) for seed in args.seed])
     accuracy, scores = judged(critic, pairs)
-    told = compare(pairs, scores, args.seed) | {
+    told = compare(pairs, scores, args.seed[0]) | {
         "critic": critic.sha256, "generator": generator.sha256, "accuracy": accuracy
     }  # fmt: skip
     print("\n" + show(told) + "\n")

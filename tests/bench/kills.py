@@ -5,26 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import mido
 import numpy as np
+from antiphon.daemon.bench.client import sounding
 from antiphon.daemon.messages import Kind
 
-from tests.bench.stage import Client, Daemon, jack
-
-
-def _sounding(received: list[tuple[int, list[int]]]) -> dict[tuple[int, int], int]:
-    open_notes: dict[tuple[int, int], int] = {}
-    for stamp, message in received:
-        key = (message[0] & 0x0F, message[1])
-        if message[0] & 0xF0 == 0x90 and message[2]:
-            open_notes[key] = stamp
-        elif message[0] & 0xF0 in (0x80, 0x90):
-            open_notes.pop(key, None)
-    return open_notes
+from tests.bench.stage import jack
 
 
 def main(argv: list[str]) -> int:
@@ -32,10 +20,9 @@ def main(argv: list[str]) -> int:
     count = int(argv[0]) if argv else 50
     rng = np.random.default_rng(3)
     silences, backs, played, thru_lost = [], [], 0, 0
-    with tempfile.TemporaryDirectory() as takes, jack():
-        daemon = Daemon(Path(takes), "--mode", "follow", "--thru", "on", "--thru-channel", "16", "--seed", "1")
-        daemon.wait_ready()
-        client = Client("Bench", "Antiphon in", "Antiphon out")
+    flags = ("--mode", "follow", "--thru", "on", "--thru-channel", "16")
+    with jack() as place, place.session(*flags) as daemon, place.client(daemon.wait_ready()) as client:
+        client.listen()
         for _ in range(count):
             held = [int(pitch) for pitch in rng.choice(np.arange(48, 80), 3, replace=False)]
             since = len(client.received)
@@ -49,7 +36,7 @@ def main(argv: list[str]) -> int:
             assert brain is not None
             killed = time.perf_counter_ns()
             os.kill(brain, signal.SIGKILL)
-            while any(channel != 15 for channel, _ in _sounding(list(client.received))):
+            while any(channel != 15 for channel, _ in sounding(list(client.received))):
                 if time.perf_counter_ns() - killed > 2e9:
                     break
                 time.sleep(0.001)
@@ -78,7 +65,6 @@ def main(argv: list[str]) -> int:
         code = daemon.stop()
         wire = daemon.wire()
         take = mido.MidiFile(daemon.folder / "take.mid")
-        client.close()
     heard = sum(record.kind == Kind.MIDI_IN and record.a & 0xF0 == 0x90 and record.c > 0 for record in wire)
     fates = {kind: sum(record.kind == kind for record in wire) for kind in (Kind.SENT, Kind.ENDED, Kind.CUT)}
     in_take = sum(m.type == "note_on" and m.velocity > 0 for track in take.tracks for m in track if not m.is_meta)
@@ -90,7 +76,7 @@ def main(argv: list[str]) -> int:
     )
     print(
         f"notes in the take {in_take} (played + sent = {heard + fates[Kind.SENT]}); "
-        f"still sounding {len(_sounding(client.received))}; exit {code}"
+        f"still sounding {len(sounding(client.received))}; exit {code}"
     )
     return 0
 

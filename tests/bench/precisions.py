@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from antiphon.export.graphs import graphs
+from antiphon.export.graph_specs import graphs
 from antiphon.export.onnx_export import export_graph
 from antiphon.export.precisions_table import COMPARED, compared, sampled, show
 from antiphon.models.training import CHECKPOINT, load_network, set_threads

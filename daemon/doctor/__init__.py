@@ -1,0 +1,1 @@
+"""``antiphon doctor``: one check for each thing that Antiphon uses, by job, and what to do where it is not right."""
