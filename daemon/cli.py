@@ -26,7 +26,9 @@ COMMANDS = {
     "export": "turn a trained network into a model to play with (needs antiphon[train])",
     "evaluate": "score a model on music that it has not learnt from",
     "papers": "run a paper's experiments, our figures beside its own (needs antiphon[train])",
-    "doctor": "say what this machine has and lacks",
+    "bench": "measure this machine: reply, timing, throughput, start-up, memory, load",
+    "calibrate": "measure how long a note takes from the output to the input, and tell the offset to set",
+    "doctor": "say what this machine has and lacks, and what to do about it",
     "version": "print the version",
 }
 _MISTAKE = 2

@@ -14,6 +14,7 @@ from pathlib import Path
 import mido
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.messages import ALL_NOTES, Kind, Record
+from antiphon.daemon.part_offsets import NO_OFFSETS, ChannelOffsets, of_status
 from antiphon.daemon.performance_file import open_performance
 from antiphon.daemon.player.due import moved, too_late
 
@@ -36,9 +37,14 @@ class _Note:
 
 
 class SimulatedPlayer:
-    """Carries out orders at exactly their time, and reports as the real player does."""
+    """Carries out orders at exactly their time, and reports as the real player does.
 
-    def __init__(self) -> None:
+    Args:
+        channels_ns: what each channel's notes are moved by, beside the output offset.
+    """
+
+    def __init__(self, channels_ns: ChannelOffsets = NO_OFFSETS) -> None:
+        self._channels_ns = channels_ns
         self._notes: dict[int, _Note] = {}
         self._offset_ns = 0
         self._due: list[tuple[int, int, int, Record]] = []  # (when, order of the asking, what, record)
@@ -53,13 +59,15 @@ class SimulatedPlayer:
         """Take an order. Gives the reports that it leads to at once."""
         kind = record.kind
         if kind == Kind.NOTE:
-            note = moved(record, self._offset_ns)
+            note = moved(record, self._offset_ns + self._channels_ns[record.a])
             self._notes[note.id] = _Note(note, note.u_ns)
             self._later(max(now_ns, note.t_ns), note)
         elif kind == Kind.END:
-            if record.id in self._notes:
-                end = moved(record, self._offset_ns)
-                self._notes[end.id].end_ns = end.t_ns
+            if (known := self._notes.get(record.id)) is not None:
+                end = moved(record, self._offset_ns + self._channels_ns[known.order.a])
+                if not known.sounding and end.t_ns <= known.order.t_ns:
+                    return self._take_back(record.id, False, now_ns)
+                known.end_ns = end.t_ns
                 self._later(max(now_ns, end.t_ns), end)
         elif kind in (Kind.CANCEL, Kind.PANIC):
             everything = kind == Kind.PANIC or record.id == ALL_NOTES
@@ -67,7 +75,8 @@ class SimulatedPlayer:
             ids = list(self._notes) if everything else [record.id]
             return [report for id_ in ids for report in self._take_back(id_, cut, now_ns)]
         elif kind == Kind.SEND:
-            self._later(max(now_ns, record.t_ns + self._offset_ns), record)
+            offset_ns = self._offset_ns + of_status(self._channels_ns, record.a)
+            self._later(max(now_ns, record.t_ns + offset_ns), record)
         elif kind == Kind.OFFSET:
             self._offset_ns = record.t_ns
         return []
@@ -178,7 +187,7 @@ def is_order(record: Record) -> bool:
 
 class _Session:
     def __init__(self, engine: Engine, on_record: Callable[[Record], None] | None) -> None:
-        self.player = SimulatedPlayer()
+        self.player = SimulatedPlayer(engine.part_offsets_ns)
         self.log: list[Record] = []
         self._engine, self._on_record = engine, on_record
         self._now_ns = 0

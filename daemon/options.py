@@ -6,23 +6,21 @@ Antiphon plays, but for the model, which has an OSC address of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from antiphon.daemon.errors import ConfigError
-from antiphon.daemon.settings import PARTS
+from antiphon.daemon.option_maps import MAPS
 
-APIS = ("auto", "alsa", "jack", "coremidi")
+APIS = ("auto", "alsa", "jack", "coremidi", "windows")
 PROVIDERS = ("auto", "cpu", "cuda", "coreml", "directml")
 MAX_SEED = 2**32 - 1
-_CHANNELS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. ``kind``: text, path, seed, switch, choice or channels."""
+    """One option. ``kind``: text, path, seed, switch, choice, or one of `option_maps.MAPS`."""
 
     name: str
     kind: str
@@ -36,10 +34,11 @@ class Option:
         """The allowed values, in words."""
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
+        if self.kind in MAPS:
+            return MAPS[self.kind][1]
         return {
             "text": "a text", "path": "a path",
             "seed": f"a whole number from 0 to {MAX_SEED}", "switch": "true or false",
-            "channels": f"CHANNEL=PART,... with channels 1 to {_CHANNELS}, each once, and parts {', '.join(PARTS)}",
         }[self.kind]  # fmt: skip
 
     def check(self, value: Any) -> Any:
@@ -52,8 +51,8 @@ class Option:
             return value
         if self.kind == "seed" and _is_seed(value):
             return int(value)
-        if self.kind == "channels" and (parts := _channel_parts(value)) is not None:
-            return parts
+        if self.kind in MAPS and (read := MAPS[self.kind][0](value)) is not None:
+            return read
         if _is_text(value):
             if self.kind == "path":
                 return Path(value).expanduser()
@@ -72,28 +71,15 @@ def _is_seed(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEED
 
 
-def _channel_parts(value: Any) -> dict[int, str] | None:
-    """Read ``1=lead,10=drums``, or a mapping of the same (TOML's, session.json's). None: it is neither."""
-    if isinstance(value, str):
-        pairs = [entry.partition("=")[::2] for entry in value.split(",")]
-    elif isinstance(value, Mapping):
-        pairs = [(str(channel), str(part)) for channel, part in value.items()]
-    else:
-        return None
-    parts: dict[int, str] = {}
-    for channel, part in pairs:
-        number, name = channel.strip(), part.strip().lower()
-        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= _CHANNELS and name in PARTS):
-            return None
-        if int(number) in parts:
-            return None
-        parts[int(number)] = name
-    return parts
-
-
 OPTIONS: tuple[Option, ...] = (
     Option("in", "text", "join the input port with this in its name instead of making `Antiphon in`", "NAME"),
     Option("out", "text", "join the output port with this in its name instead of making `Antiphon out`", "NAME"),
+    Option("also_in", "ports", "hear the ports with these in their names as well; with NAME=PART what comes in there "
+           "is that part of yours, before any channel's, with NAME alone it is as on `in`", "NAME=PART,..."),
+    Option("part_ports", "switch", "beside `Antiphon out`, which carries everything, make a port for each part, "
+           "`Antiphon bass` and so on", default=False),
+    Option("part_offsets", "offsets", "added to `offset` for these parts' notes, whose ports lead to devices of other "
+           "latencies; measured by `antiphon calibrate --part`", "PART=MS,..."),
     Option("api", "choice", "the MIDI system to use", choices=APIS, default="auto"),
     Option("connect", "switch", "wire the keyboards that are there to Antiphon, and Antiphon to a synth",
            default=False),
@@ -101,8 +87,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("channel_parts", "channels", "the parts that you play by input channel; on any other it is `performer`'s",
            "CHANNEL=PART,..."),
     Option("osc", "text", "where OSC listens, or off", "HOST:PORT", default="127.0.0.1:9010"),
-    Option("model", "text", "a shipped model's name, or a model's folder; OSC's `model` changes it while it plays",
-           "NAME|DIR", default="antiphon"),
+    Option("model", "text", "a shipped model's name (`small` is `antiphon`), or a model's folder; OSC's `model` "
+           "changes it while it plays", "NAME|DIR", default="antiphon"),
     Option("provider", "choice", "what runs the model", choices=PROVIDERS, default="auto"),
     Option("seed", "seed", "where the randomness starts (drawn when not given; written into the take)", "N"),
     Option("takes", "path", "folder that takes go to", "DIR"),

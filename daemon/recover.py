@@ -27,10 +27,12 @@ def recover(takes_dir: Path, encode: TakeEncoder) -> Iterator[str]:
     """
     for session in sessions_without_take(takes_dir):
         if not session.is_running:
-            yield _recover_one(session, encode)
+            yield recover_session(session.path, encode)
 
 
-def _recover_one(session: SessionFolder, encode: TakeEncoder) -> str:
+def recover_session(folder: Path, encode: TakeEncoder) -> str:
+    """Make the take of one session that no longer runs, and say in a plain line how that went."""
+    session = SessionFolder(folder)
     try:
         return f"recovered the take of {session.name}: {close_session(session.path, encode)}"
     except AntiphonError as error:

@@ -20,10 +20,12 @@ scale = "minor"
 [jam]
 connect = true
 channel_parts = "2=bass, 10=drums"
+also_in = "LPD8=drums"
+part_offsets = "bass=-12.5"
 osc = "0.0.0.0:9010"
 """
 _COLUMN = 36
-_KINDS = {"bool": "on/off", "choice": "text", "parts": "text", "float": "number", "int": "whole number"}
+_KINDS = {"choice": "text", "parts": "text", "float": "number"}
 
 
 def osc_text() -> str:
@@ -52,7 +54,7 @@ def markdown() -> str:
             (
                 (
                     f"`{entry.name}`", f"`{flag(entry.name)}`", f"`{PREFIX}{entry.name}`",
-                    f"{_KINDS[entry.kind]}: {entry.allowed}" if entry.kind != "bool" else entry.allowed,
+                    f"{_KINDS[entry.kind]}: {entry.allowed}" if entry.kind in _KINDS else entry.allowed,
                     f"`{entry.show(entry.default)}`", entry.doc,
                 )
                 for entry in PARAMETERS

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from antiphon.daemon.brain.engine import Engine
-from antiphon.daemon.errors import TakeError
+from antiphon.daemon.brain.generator_watch import with_troubles
+from antiphon.daemon.errors import ConfigError, TakeError
 from antiphon.daemon.journal import read_journal
 from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.options import option
+from antiphon.daemon.part_offsets import channel_offsets_of
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.session_models import models_of
 from antiphon.daemon.settings import Settings
@@ -91,13 +93,13 @@ def regenerate(
     records: list[Record] = []
     made: dict[int, Note] = {}
     offset_ns: dict[int, int] = {}
-    for record in inputs:
+    for record, troubles in with_troubles(inputs):
         records.append(record)
-        for result in engine.handle(record):
+        for result in engine.handle(record, troubles):
             records.append(result)
             if result.kind == Kind.NOTE:
                 made[result.id] = Note(result.a, result.b, result.c, result.t_ns)
-                offset_ns[result.id] = round(engine.settings.offset * 1e6)
+                offset_ns[result.id] = round(engine.settings.offset * 1e6) + engine.part_offsets_ns[result.a]
     sent = {
         record.id: Note(record.a & 0x0F, record.b, record.c, record.t_ns - offset_ns.get(record.id, 0))
         for record in read_journal(folder.path, "wire")
@@ -130,7 +132,20 @@ def engine_of(
         ConfigError: session.json holds what this version does not know.
     """
     settings = settings_of(session) if settings is None else settings
-    return Engine(generator, settings, int(session["seed"]), channel_parts_of(session), model)
+    return Engine(
+        generator, settings, seed_of(session), channel_parts_of(session), model, port_parts_of(session),
+        channel_offsets_of(session),
+    )  # fmt: skip
+
+
+def seed_of(session: Mapping[str, Any]) -> int:
+    """Give the seed of everything random.
+
+    Raises:
+        ConfigError: session.json holds none.
+    """
+    seed: int = option("seed").check(session.get("seed"))
+    return seed
 
 
 def channel_parts_of(session: Mapping[str, Any]) -> dict[int, int]:
@@ -143,13 +158,29 @@ def channel_parts_of(session: Mapping[str, Any]) -> dict[int, int]:
     return {channel - 1: int(Part[name.upper()]) for channel, name in names.items()}
 
 
+def port_parts_of(session: Mapping[str, Any]) -> dict[int, int]:
+    """Give the performer's parts by input port, for those of `also_in` that have one.
+
+    The player numbers its inputs so that this can be told before any is open: a performer's file, where there is one,
+    the main input, then those of `also_in` in their order.
+
+    Raises:
+        ConfigError: session.json holds what this version does not know.
+    """
+    names = option("also_in").check(session.get("also_in", {}))
+    first = 1 if session.get("performer") is None else 2
+    return {port: int(Part[name.upper()]) for port, name in enumerate(names.values(), first) if name}
+
+
 def settings_of(session: Mapping[str, Any]) -> Settings:
     """Give the settings that a session started with.
 
     Raises:
         ConfigError: session.json holds what this version does not know.
     """
-    settings = Settings()
-    for name, value in session["settings"].items():
+    settings, started = Settings(), session.get("settings")
+    if not isinstance(started, Mapping):
+        raise ConfigError(f"settings: {started!r} in session.json is not allowed; give a value for each name")
+    for name, value in started.items():
         settings = settings.with_value(name, value)
     return settings

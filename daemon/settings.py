@@ -15,7 +15,8 @@ from antiphon.daemon.errors import ConfigError
 
 MODES = ("follow", "answer", "continue", "accompany")
 PARTS = ("lead", "chords", "bass", "drums", "pad", "piano")
-CLOCKS = ("auto", "internal", "midi", "free")
+#: In the order of their numbers in journals: a new one comes last.
+CLOCKS = ("auto", "internal", "midi", "free", "followed", "link", "jack")
 KEYS = ("off", "auto", "C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 #: What the generator may be told; "any" tells it nothing (a test holds them equal to `models.controls`).
 STYLES = ("any", "pop", "piano", "song", "classical", "drums", "jazz", "game")
@@ -51,6 +52,8 @@ class Parameter:
             return "one of " + ", ".join(self.choices)
         if self.kind == "parts":
             return "one or more of " + ", ".join(self.choices) + ", joined by +"
+        if self.kind == "int":
+            return f"a whole number from {self.low:g} to {self.high:g}{f' ({self.unit})' if self.unit else ''}"
         return f"{self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}"
 
     def check(self, value: Any) -> Any:
@@ -94,9 +97,14 @@ class Parameter:
         return float(value)
 
     def decode(self, number: float) -> Any:
-        """Undo `encode`."""
+        """Undo `encode`.
+
+        Raises:
+            ValueError: no choice has the number, or it is none.
+            OverflowError: it is infinite.
+        """
         if self.kind == "choice":
-            return self.choices[int(number)]
+            return self.choices[_within(int(number), 0, len(self.choices) - 1)]
         if self.kind == "parts":
             return tuple(name for bit, name in enumerate(self.choices) if int(number) >> bit & 1)
         if self.kind == "bool":
@@ -162,7 +170,8 @@ class Settings:
     clock: str = _parameter(
         "auto", "choice",
         "where the beat comes from (auto: MIDI clock when it comes in, else internal to accompany, "
-        "else free)", choices=CLOCKS,
+        "else free; followed: found in what the performer plays; link: Ableton Link; jack: JACK's transport)",
+        choices=CLOCKS,
     )  # fmt: skip
     tightness: float = _parameter(0.9, "float", "1: exactly on the grid; 0: as loose as a loose player")
     count_in: int = _parameter(0, "int", "bars of click before an accompaniment on the internal clock", 0, 4, "bars")
@@ -200,6 +209,18 @@ class Settings:
         1, "int", "continuations it draws of each stretch it answers or continues with; the critic's best is played",
         1, 64,
     )  # fmt: skip
+    swing: float = _parameter(
+        0.5,
+        "float",
+        "where the second eighth of a beat falls (0.5: straight; 0.67: as in triplets)",
+        0.5,
+        0.75,
+        "beats",
+    )
+    feel: float = _parameter(
+        1.0, "float", "how much of the performer's own way of lying to the beat it takes over (less the tighter it is; "
+        "nothing where `swing` is set)",
+    )  # fmt: skip
 
     def with_value(self, name: str, value: Any) -> Settings:
         """Give the next snapshot, with one parameter changed.
@@ -210,9 +231,18 @@ class Settings:
         return dataclasses.replace(self, **{name: parameter(name).check(value)})
 
     def with_encoded(self, index: int, number: float) -> Settings:
-        """Give the next snapshot from a `messages.Kind.SET` record's index and number."""
+        """Give the next snapshot from a `messages.Kind.SET` record's index and number.
+
+        Raises:
+            ConfigError: no parameter has that index, or the number is none of its values.
+        """
+        if not 0 <= index < len(PARAMETERS):
+            raise ConfigError(f"parameter number: {index} is not allowed; give 0 to {len(PARAMETERS) - 1}")
         chosen = PARAMETERS[index]
-        return dataclasses.replace(self, **{chosen.name: chosen.decode(number)})
+        try:
+            return self.with_value(chosen.name, chosen.decode(number))
+        except (ValueError, OverflowError):
+            raise ConfigError(f"{chosen.name}: {number!r} is not allowed; give {chosen.allowed}") from None
 
 
 def _table() -> tuple[Parameter, ...]:

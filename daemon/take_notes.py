@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.part_offsets import NO_OFFSETS, ChannelOffsets, of_status
 from antiphon.models.parts import OUTPUT_CHANNEL, Part
 from antiphon.models.take import Counters, TakeEvent, TakeNote
 
@@ -26,13 +27,18 @@ class NoteCollector:
         t0_ns: the take's time 0.
         drawn: note id -> what the engine drew under it, as (pitch, part name); an id may have been used again
             by a brain that came back.
+        offsets: what each channel's notes were moved by for the device behind its port; a take is without that.
     """
 
-    def __init__(self, t0_ns: int, drawn: Mapping[int, Sequence[tuple[int, str]]]) -> None:
+    def __init__(
+        self, t0_ns: int, drawn: Mapping[int, Sequence[tuple[int, str]]], offsets: ChannelOffsets = NO_OFFSETS
+    ) -> None:
         self.events: list[TakeEvent] = []
         self._t0_ns = t0_ns
         self._drawn = drawn
+        self._offsets = offsets
         self._notes: list[TakeNote] = []
+        self._channels: dict[tuple[int, int], int] = {}  # (port, channel) -> channel in the take
         self._held: dict[tuple[int, int, int], int] = {}  # (port, channel, pitch) -> place in _notes
         self._sounding: dict[int, int] = {}  # note id -> place in _notes
         self._lateness_ms: list[float] = []
@@ -103,16 +109,25 @@ class NoteCollector:
         if kind == 0x90 and record.c > 0:
             self._release((port, channel, record.b), t_s)
             self._held[port, channel, record.b] = len(self._notes)
-            self._notes.append(TakeNote(t_s, t_s, record.b, record.c, channel))
+            self._notes.append(TakeNote(t_s, t_s, record.b, record.c, self._channel(port, channel)))
             self._heard += 1
         elif kind in (0x80, 0x90):
             self._release((port, channel, record.b), t_s)
         elif kind in (0xA0, 0xB0, 0xC0, 0xD0, 0xE0):
             size = 2 if kind in (0xC0, 0xD0) else 3
-            self.events.append(TakeEvent(t_s, bytes((record.a, record.b, record.c))[:size]))
+            status = kind | self._channel(port, channel)
+            self.events.append(TakeEvent(t_s, bytes((status, record.b, record.c))[:size]))
             if kind == 0xB0 and record.b in _NOTES_OFF:
                 for key in [key for key in self._held if key[:2] == (port, channel)]:
                     self._release(key, t_s)
+
+    def _channel(self, port: int, channel: int) -> int:
+        """Give the channel in the take: another where an earlier port has it, so that two keyboards stay apart."""
+        if (port, channel) not in self._channels:
+            used = set(self._channels.values())
+            others = (at for at in range(15, -1, -1) if at not in used and at not in _PART_OF_CHANNEL)
+            self._channels[port, channel] = next(others, channel) if channel in used else channel
+        return self._channels[port, channel]
 
     def _release(self, key: tuple[int, int, int], t_s: float) -> None:
         held = self._held.pop(key, None)
@@ -121,7 +136,7 @@ class NoteCollector:
 
     # ---- Antiphon ----------------------------------------------------------------------------------------
     def _start(self, record: Record) -> None:
-        t_s = self._moved_on(record.u_ns or record.t_ns)
+        t_s = self._moved_on((record.u_ns or record.t_ns) - of_status(self._offsets, record.a))
         self._lateness_ms.append(max(0.0, ((record.u_ns or record.t_ns) - record.t_ns) / 1e6))
         earlier = self._sounding.pop(record.id, None)
         if earlier is not None:  # an id used again by a brain that came back, its first note never ended
@@ -138,7 +153,7 @@ class NoteCollector:
         return drawn[-1] if drawn else _PART_OF_CHANNEL.get(record.a & 0x0F, Part.PIANO).name.lower()
 
     def _end_own(self, record: Record) -> None:
-        t_s = self._moved_on(record.u_ns or record.t_ns)
+        t_s = self._moved_on((record.u_ns or record.t_ns) - of_status(self._offsets, record.a))
         held = self._sounding.pop(record.id, None)
         if held is not None:
             self._end(held, t_s)
@@ -152,7 +167,7 @@ class NoteCollector:
             return
         size = 2 if kind in (0xC0, 0xD0) else 3
         data = bytes((record.a, record.b, record.c))[:size]
-        self.events.append(TakeEvent(self.seconds(record.u_ns), data, "antiphon"))
+        self.events.append(TakeEvent(self.seconds(record.u_ns - of_status(self._offsets, record.a)), data, "antiphon"))
 
     def _end(self, index: int, t_s: float) -> None:
         note = self._notes[index]

@@ -1,4 +1,4 @@
-"""The tempo map of a take: from the MIDI clock that came in, else from the marks the engine made. Pure.
+"""The tempo map of a take: from a clock that was told, the MIDI clock that came in, or the engine's marks. Pure.
 
 The beats of a clock jitter by a millisecond or more; written down one by one they would make a tempo map of
 noise. So straight pieces are laid through them, as long as every beat stays within `_TOLERANCE_S`.
@@ -6,6 +6,7 @@ noise. So straight pieces are laid through them, as long as every beat stays wit
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,9 +17,14 @@ CLOCKS_PER_BEAT = 24
 _TOLERANCE_S = 0.004
 #: A clock silent for this long has stopped, told or not (24 a beat at 20 bpm come every 0.125 s).
 _GAP_S = 0.5
+#: A bridge's tempo is at most so many times the run's, or one in so many.
+_WILD = 4.0
 _START, _CONTINUE, _STOP, _CLOCK, _POSITION = 0xFA, 0xFB, 0xFC, 0xF8, 0xF2
 
+#: (seconds, beat of the song), both rising.
 Beats = list[tuple[float, float]]
+#: A stretch without a break: its mean bpm, and its beats.
+Run = tuple[float, Beats]
 
 
 @dataclass(slots=True)
@@ -62,7 +68,7 @@ class ClockLog:
         elif status in (_STOP, _CONTINUE):
             self._rolling, self._stopped = False, status == _STOP
 
-    def beats(self) -> list[tuple[float, Beats]]:
+    def beats(self) -> list[Run]:
         """Give each run of a beat or more as its bpm and its beats: (seconds, beat of the song)."""
         found = []
         for run in self.runs:
@@ -76,28 +82,40 @@ class ClockLog:
         return found
 
 
-def tempo_map(clock: ClockLog, marks: Iterable[tuple[float, float, bool]], beats_per_bar: int) -> TempoMap:
+def tempo_map(
+    clock: ClockLog, marks: Iterable[tuple[float, float, bool]], beats_per_bar: int, told: Sequence[Run] = ()
+) -> TempoMap:
     """Give the tempo map of a take.
 
     Args:
-        clock: what came in; where it ran for a beat or more, it alone counts.
+        clock: what came in; where it ran for a beat or more, and nothing was told, it alone counts.
         marks: the engine's (seconds, bpm, whether a bar starts here), in order of time.
-        beats_per_bar: of the session.
+        beats_per_bar: of the session, or of what told.
+        told: runs of a clock that was told (`take_told.py`); where there are any, they alone count.
     """
-    runs = clock.beats() or _runs_of_marks(list(marks))
+    runs = list(told) or clock.beats() or _runs_of_marks(list(marks))
     if not runs:
         return TempoMap(beats_per_bar=beats_per_bar)
     knots: Beats = [(0.0, 0.0)]
-    for bpm, points in runs:
-        (first_t, phase), *rest = _straightened(points)
-        if first_t <= knots[-1][0]:  # it starts with the take: nothing lies before it
-            shift = knots[-1][1] - phase
-        else:
-            _make_room(knots, first_t - 2 * beats_per_bar * 60.0 / bpm)
-            shift = _bridge(knots[-1], (first_t, phase), bpm, beats_per_bar)
-            knots.append((first_t, phase + shift))
-        knots += [(t, beat + shift) for t, beat in rest]
+    for bpm, beats in runs:
+        _make_room(knots, beats[0], bpm, beats_per_bar)
+        points, shift = _joined(knots[-1], beats, bpm, beats_per_bar)
+        knots += [(t, beat + shift) for t, beat in _straightened(points)]
     return TempoMap.through(knots, runs[-1][0], beats_per_bar)
+
+
+def _joined(last: tuple[float, float], points: Beats, bpm: float, beats_per_bar: int) -> tuple[Beats, float]:
+    """Give the first point of a run, and those after it, that a tempo near ``bpm`` leads to, and the shift there.
+
+    Where hardly any time lies before a run that starts in the middle of a bar (it is as old as the take), the bridge
+    is laid over its first beats.
+    """
+    left = [point for point in points if point[0] > last[0]]
+    for i, (t, beat) in enumerate(left):
+        shift = _bridge(last, (t, beat), bpm, beats_per_bar)
+        if bpm / _WILD <= 60.0 * (beat + shift - last[1]) / (t - last[0]) <= bpm * _WILD:
+            return left[i:], shift
+    return left[-1:], _bridge(last, left[-1], bpm, beats_per_bar) if left else 0.0
 
 
 def _bridge(last: tuple[float, float], first: tuple[float, float], bpm: float, beats_per_bar: int) -> float:
@@ -109,21 +127,39 @@ def _bridge(last: tuple[float, float], first: tuple[float, float], bpm: float, b
     return shift
 
 
-def _make_room(knots: Beats, until_s: float) -> None:
-    """Cut the map back to ``until_s``, so that the bridge to a run that follows at once is two bars long.
+def _make_room(knots: Beats, first: tuple[float, float], bpm: float, beats_per_bar: int) -> None:
+    """Cut the map back by as little as lets the bridge to a run keep within half and twice its tempo.
 
-    Bars that start anew in the middle of one have to be bridged somewhere; over two bars the tempo written
-    down stays within half and twice the real one.
+    Bars that start anew in the middle of one have to be bridged somewhere: in the silence before them where it is
+    long enough, else over as many beats before them as it takes, two bars at most.
     """
-    while len(knots) > 1 and knots[-2][0] >= until_s:
+    for halves in range(4 * beats_per_bar + 1):
+        until_s = first[0] - halves * 30.0 / bpm
+        last = _point_at(knots, until_s)
+        if last[0] < first[0]:
+            span = first[1] + _bridge(last, first, bpm, beats_per_bar) - last[1]
+            if bpm / 2 <= 60.0 * span / (first[0] - last[0]) <= bpm * 2:
+                break
+    while len(knots) > 1 and knots[-1][0] > last[0]:
         knots.pop()
-    if len(knots) > 1 and knots[-1][0] > until_s:
-        (t, beat), (next_t, next_beat) = knots[-2:]
-        knots[-1] = (until_s, beat + (next_beat - beat) * (until_s - t) / (next_t - t))
+    if last[0] > knots[-1][0]:
+        knots.append(last)
+
+
+def _point_at(knots: Beats, t_s: float) -> tuple[float, float]:
+    """Give the map's beat at a time; where it ends sooner, its end."""
+    if t_s >= knots[-1][0] or len(knots) == 1:
+        return knots[-1]
+    index = max(1, bisect_left(knots, t_s, key=lambda knot: knot[0]))
+    (t, beat), (next_t, next_beat) = knots[index - 1 : index + 1]
+    at_s = max(t_s, t)
+    return at_s, beat + (next_beat - beat) * (at_s - t) / (next_t - t)
 
 
 def _straightened(points: Sequence[tuple[float, float]]) -> Beats:
     """Leave out the points that straight lines between those kept pass within `_TOLERANCE_S`."""
+    if not points:
+        return []
     kept = [points[0]]
     low, high = 0.0, float("inf")
     previous = points[0]
@@ -143,9 +179,9 @@ def _straightened(points: Sequence[tuple[float, float]]) -> Beats:
     return kept
 
 
-def _runs_of_marks(marks: list[tuple[float, float, bool]]) -> list[tuple[float, Beats]]:
+def _runs_of_marks(marks: list[tuple[float, float, bool]]) -> list[Run]:
     """Turn the engine's marks into runs; the first mark, and each that starts a bar, starts one."""
-    runs: list[tuple[float, Beats]] = []
+    runs: list[Run] = []
     for t, bpm, is_bar in marks:
         if not runs:
             runs.append((bpm, [(t, 0.0)]))

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from antiphon.daemon.errors import TakeError
+from antiphon.daemon.errors import ConfigError, TakeError
 from antiphon.daemon.journal import read_journal
 from antiphon.daemon.messages import Kind, Mark, Record
+from antiphon.daemon.part_offsets import NO_OFFSETS, ChannelOffsets, channel_offsets_of
 from antiphon.daemon.session import TAKE_FACTS, TAKE_MIDI, SessionFolder, replace_whole, write_json
 from antiphon.daemon.session_models import names_of
 from antiphon.daemon.take_notes import NoteCollector
 from antiphon.daemon.take_tempo import ClockLog, tempo_map
+from antiphon.daemon.take_told import told_runs
 from antiphon.models.parts import Part
 from antiphon.models.take import Marker, Take, TakeFacts, in_order
 from antiphon.models.tempo_map import NOMINAL_BPM
@@ -55,7 +57,7 @@ def take_from_records(
     """
     wire, engine = list(wire), list(engine)
     t0_ns = _start_ns(wire, session)
-    notes = NoteCollector(t0_ns, _drawn_parts(engine))
+    notes = NoteCollector(t0_ns, _drawn_parts(engine), _offsets(session))
     clock = ClockLog()
     markers = []
     for record in wire:
@@ -69,11 +71,12 @@ def take_from_records(
         notes.take_in(record)
     markers += _engine_markers(engine, notes, names_of(model))
     marks = _tempo_marks(engine, notes, session)
+    told = told_runs(engine, notes.seconds)
     return Take(
         notes=in_order(notes.finish()),
         events=tuple(sorted(notes.events, key=lambda event: event.t_s)),
         markers=tuple(sorted(markers, key=lambda marker: marker.t_s)),
-        tempo=tempo_map(clock, marks, _beats_per_bar(session)),
+        tempo=tempo_map(clock, marks, told.beats_per_bar or _beats_per_bar(session), told.runs()),
         facts=TakeFacts(dict(session), dict(model), notes.counters()),
     )
 
@@ -123,6 +126,13 @@ def describe(take: Take) -> dict[str, Any]:
         "session": dict(take.facts.session),
         "model": dict(take.facts.model),
     }
+
+
+def _offsets(session: Mapping[str, Any]) -> ChannelOffsets:
+    try:
+        return channel_offsets_of(session)
+    except ConfigError:  # what session.json does not tell costs no take
+        return NO_OFFSETS
 
 
 def _start_ns(wire: list[Record], session: Mapping[str, Any]) -> int:

@@ -35,6 +35,9 @@ Measured with Ardour 7.3, and why Antiphon and this bridge are as they are:
 * A locate while it records throws the recording away: stop first. (Its own window does not let you.)
 * A loop that is recorded is one file, with one region for every lap, the later above the earlier. It has to be
   armed before the loop is started; while it records, a loop cannot be turned on.
+* It can lead JACK's transport instead (``antiphon jam --clock jack``; in Ardour: Transport Masters > JACK, and the
+  session's sync button): bars, tempo and locates into the middle of a bar then arrive exactly. It does not loop then,
+  and without its window it threw away what it was recording when the transport stopped: record with MIDI clock.
 * What it records lies within -0.9 and 2.0 ms of Antiphon's own log (JACK at 48 kHz, 64 frames).
 """
 

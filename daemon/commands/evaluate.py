@@ -7,4 +7,4 @@ from antiphon.daemon.commands.forward import forward
 
 def main(argv: list[str]) -> int:
     """Score a model on music that it has not learnt from."""
-    return forward("evaluate", "antiphon.models.evaluation", argv)
+    return forward("evaluate", "antiphon.export.evaluation_plots", argv)

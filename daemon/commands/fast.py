@@ -12,7 +12,7 @@ from antiphon.daemon.config import Config
 from antiphon.daemon.journal import SegmentWriter, preallocate
 from antiphon.daemon.messages import Record
 from antiphon.daemon.offline import engine_log, performance_records, run_offline, wire_log
-from antiphon.daemon.player.config import PlayerConfig
+from antiphon.daemon.player.config import longest_tail_s
 from antiphon.daemon.replay import engine_of
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.session_models import SessionModels
@@ -37,7 +37,7 @@ def play_fast(config: Config, performer: Path) -> int:
     try:
         SessionModels(session).number(model_facts(generator, session.read_session()["model"]))
         engine = engine_of(session.read_session(), generator)
-        end_ns = inputs[-1].t_ns + round(PlayerConfig(session.path).tail_s * _NS_PER_S)
+        end_ns = inputs[-1].t_ns + round(longest_tail_s(config.settings.mode) * _NS_PER_S)
         log = run_offline(engine, inputs, end_ns)
         write_journal(session, "wire", wire_log(log))
         write_journal(session, "engine", engine_log(log))

@@ -8,16 +8,22 @@ import time
 from pathlib import Path
 
 from antiphon.daemon.brain.osc_socket import bind_osc, parse_osc_address
-from antiphon.daemon.commands.flags import Parser, UsageError, add_options, add_settings, read_config
+from antiphon.daemon.commands.flags import Parser, UsageError, add_options, add_settings, flag, read_config
 from antiphon.daemon.commands.session_end import anything_played, discard, leave_take
 from antiphon.daemon.commands.session_start import new_session, recover_aside
 from antiphon.daemon.commands.which_take import folder_of
 from antiphon.daemon.config import Config
+from antiphon.daemon.errors import ConfigError
+from antiphon.daemon.settings import CLOCKS
 from antiphon.models.model_files import find_model
 
 #: There is no MIDI system; told apart from other mistakes, so that a script may do without.
 NO_MIDI = 3
 _NS_PER_MS = 1_000_000
+#: Clocks that somebody else keeps, in real time.
+_LIVE_CLOCKS = ("link", "jack")
+#: Options that are about ports alone.
+_PORT_OPTIONS = ("in", "out", "also_in", "part_ports", "connect", "synth")
 
 
 def main(argv: list[str]) -> int:
@@ -59,17 +65,46 @@ def _read(argv: list[str]) -> tuple[Config, Path | None, bool, bool]:
     if args.fast and args.performer is None:
         raise UsageError("--fast needs a performance: give --performer FILE.mid with it")
     if args.performer is not None and not args.performer.is_file():
-        raise UsageError(f"--performer: there is no file {args.performer}; give a MIDI file")
-    return read_config(args), args.performer, args.fast, args.or_bundled
+        raise UsageError(f"--performer: {_what_it_is(args.performer)}; give a MIDI file")
+    config = read_config(args)
+    if args.fast:
+        _check_fast(args, config)
+    return config, args.performer, args.fast, args.or_bundled
+
+
+def _what_it_is(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder"
+    return f"{path} is no plain file" if path.exists() else f"there is no file {path}"
+
+
+def _check_fast(args: argparse.Namespace, config: Config) -> None:
+    """Refuse a clock that there is none of without real time; say which flags do nothing without ports."""
+    clock = config.settings.clock
+    if clock in _LIVE_CLOCKS:
+        others = [name for name in CLOCKS if name not in _LIVE_CLOCKS]
+        raise UsageError(
+            f"--fast has no clock {clock!r} to follow; give --clock {', '.join(others[:-1])} or {others[-1]}"
+        )
+    unused = [flag(name) for name in _PORT_OPTIONS if getattr(args, f"option_{name}")]
+    if unused:
+        _say(f"--fast opens no ports: {', '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used", config)
 
 
 def _check(config: Config) -> None:
     """Tell what would go wrong in the brain now, while nothing is open.
 
     Raises:
+        ConfigError: the lowest pitch is above the highest.
         ModelError: the model is not there or not whole.
         ControlError: the UDP port that was asked for is in use. Of the default port the brain says so.
     """
+    low, high = config.settings.low, config.settings.high
+    if low > high:
+        raise ConfigError(
+            f"low, high: {low} and {high} are not allowed together; give a low of {high} or below, or a high of {low} "
+            "or above (MIDI pitch)"
+        )
     find_model(config.options["model"])
     address = parse_osc_address(config.options["osc"])
     if address is not None and "osc" in config.given:
@@ -77,6 +112,7 @@ def _check(config: Config) -> None:
 
 
 def _play(config: Config, performer: Path | None, *, ports: bool) -> int:
+    from antiphon.daemon.player.config import longest_tail_s  # noqa: PLC0415
     from antiphon.daemon.player.process import PlayerConfig, run_player  # noqa: PLC0415
 
     settings, options = config.settings, config.options
@@ -84,9 +120,12 @@ def _play(config: Config, performer: Path | None, *, ports: bool) -> int:
     session = new_session(config, performer, t0_ns=time.perf_counter_ns())
     player = PlayerConfig(
         session=session.path, api=options["api"], joined_in=options["in"], joined_out=options["out"],
-        connect=options["connect"], synth=options["synth"], ports=ports, performer=performer,
+        also_in=options["also_in"] or {}, part_ports=options["part_ports"], connect=options["connect"],
+        synth=options["synth"], ports=ports, performer=performer,
+        longest_tail_s=longest_tail_s(settings.mode),
         thru_channel=settings.thru_channel - 1 if settings.thru else None,
-        offset_ns=round(settings.offset * _NS_PER_MS), tell=lambda line: _say(line, config),
+        offset_ns=round(settings.offset * _NS_PER_MS), part_offsets=options["part_offsets"] or {},
+        tell=lambda line: _say(line, config),
     )  # fmt: skip
     try:
         result = run_player(player)
@@ -102,7 +141,8 @@ def _play(config: Config, performer: Path | None, *, ports: bool) -> int:
         return result.exit_code
     _say(f"sent {result.sent} notes, dropped {result.dropped} as too late", config)
     if result.unwritten:
-        print(f"antiphon: {result.unwritten} events were not recorded: the disk is full", file=sys.stderr)
+        why = "there was no room for them (a full disk, or a machine too busy to make any)"
+        print(f"antiphon: {result.unwritten} events were not recorded: {why}", file=sys.stderr)
     leave_take(session, render=options["render"] if options["render"] is not None else performer is not None)
     return result.exit_code
 

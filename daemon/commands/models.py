@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from antiphon.daemon.commands.flags import Parser
 from antiphon.models.errors import AntiphonError
-from antiphon.models.model_files import KINDS, ModelFiles, find_model, shipped_models
+from antiphon.models.model_files import KINDS, OTHER_NAMES, ModelFiles, find_model, shipped_models
 
 #: What ships is licensed as the project is; CARD.md tells what each learnt from.
 _LICENCE = "MIT"
@@ -35,7 +35,8 @@ def told(name: str) -> str:
     trained = model.facts.get("trained")
     if isinstance(trained, dict) and isinstance(trained.get("hours"), (int, float)):
         told.append(f"{trained['hours']:g} h of training")
-    return f"{', '.join(told)}; {KINDS[model.kind].about}"
+    others = "".join(f"; also named {other}" for other, ships in OTHER_NAMES.items() if ships == name)
+    return f"{', '.join(told)}; {KINDS[model.kind].about}{others}"
 
 
 def size_of(model: ModelFiles) -> int:

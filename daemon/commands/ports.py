@@ -19,6 +19,8 @@ def main(argv: list[str]) -> int:
     print(title(seen.api))
     _list("to hear (--in NAME)", seen.inputs, seen.keyboards, "keyboard")
     _list("to play to (--out NAME)", seen.outputs, seen.synths, "synth")
+    if seen.own:
+        _list("Antiphon's own, now", seen.own, (), "")
     return 0
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from antiphon.daemon.commands.flags import Parser, add_options, read_config
-from antiphon.daemon.commands.which_take import folder_of
+from antiphon.daemon.commands.flags import Parser, add_options
+from antiphon.daemon.commands.which_take import named_folder
 
 
 def main(argv: list[str]) -> int:
@@ -12,7 +12,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--quiet", action="store_true", help="say nothing where there is nothing to recover")
     add_options(parser, ("takes",))
     args = parser.parse_args(argv)
-    folder = folder_of(read_config(args))
+    folder = named_folder(args)
     from antiphon.daemon.recover import recover  # noqa: PLC0415
     from antiphon.export.take_midi import midi_bytes  # noqa: PLC0415  imports mido
 

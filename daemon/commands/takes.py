@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from antiphon.daemon.commands.flags import Parser, add_options, read_config
-from antiphon.daemon.commands.which_take import folder_of
+from antiphon.daemon.commands.flags import Parser, add_options
+from antiphon.daemon.commands.which_take import named_folder
 from antiphon.daemon.session import TAKE_FACTS, TAKE_MIDI, SessionFolder, list_sessions
 
 
@@ -13,7 +13,7 @@ def main(argv: list[str]) -> int:
     """List the takes, oldest first."""
     parser = Parser("takes", "List the takes, oldest first.")
     add_options(parser, ("takes",))
-    folder = folder_of(read_config(parser.parse_args(argv)))
+    folder = named_folder(parser.parse_args(argv))
     sessions = list_sessions(folder)
     for session in sessions:
         print(f"{session.name}  {_told(session)}")

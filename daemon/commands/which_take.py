@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
+from antiphon.daemon.commands.flags import read_config
 from antiphon.daemon.config import Config
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.session import TAKE_MIDI, SessionFolder, default_takes_dir, list_sessions
@@ -15,6 +17,19 @@ def folder_of(config: Config) -> Path:
     """Give the folder that takes lie in."""
     chosen = config.options["takes"]
     return default_takes_dir() if chosen is None else Path(chosen)
+
+
+def named_folder(args: argparse.Namespace) -> Path:
+    """Give the folder that takes lie in, from a command line with ``--takes`` and ``--config``.
+
+    Raises:
+        TakeError: ``--takes`` names a folder that is not there. One that nobody named is made by the first session.
+        ConfigError: see `config.load`.
+    """
+    folder = folder_of(read_config(args))
+    if args.option_takes is not None and not folder.is_dir():
+        raise TakeError(f"takes: there is no folder {folder}; give one that holds takes with --takes, or none")
+    return folder
 
 
 def find_session(name: str, folder: Path) -> SessionFolder:
