@@ -1,0 +1,356 @@
+"""Ports for life: closed under traffic, unplugged and back, and JACK's server killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from antiphon.daemon.messages import Kind
+from antiphon.daemon.player.jack_cycle import JackCycle
+from antiphon.daemon.player.rtmidi_clients import InputPort, OutputPort
+
+from tests.jack_rig import JackServer, Recorder, in_environment, jack_installed, sounding, wait_until
+from tests.player_rig import PlayerProcess, whole_books
+
+pytestmark = [pytest.mark.jack, pytest.mark.survival]
+MS = 1_000_000
+THRU = 15
+
+#: A keyboard that never rests, on `flood out`, 10,000 messages a second, until its standard input ends.
+_FLOOD = """\
+import select, sys, rtmidi
+out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="flood out")
+out.open_virtual_port("flood out")
+print("up", flush=True)
+while not select.select([sys.stdin], (), (), 0.002)[0]:
+    for pitch in range(20):
+        out.send_message([0x90, 40 + pitch, 1 + pitch])
+"""
+
+#: Opens and closes all ports N times while they are played to and play; a crash is its exit status.
+_OPENINGS = """\
+import faulthandler, sys, threading
+faulthandler.enable()
+from antiphon.daemon.player.rtmidi_ports import RtMidiPorts
+heard = threading.Event()
+count = 0
+def on_message(t_ns, port, message):
+    global count
+    count += 1
+    if count % 50 == 0:
+        heard.set()
+for opening in range(int(sys.argv[1])):
+    with RtMidiPorts(api="jack", joined_in="flood out") as ports:
+        ports.open(on_message, lambda: None)
+        heard.clear()
+        assert heard.wait(10)
+        for pitch in range(100):
+            ports.send(bytes((0x90, pitch, 64)))
+        ports.check()
+print(count)
+"""
+
+
+def test_fifty_openings_and_closings_under_traffic_end_well(jack: JackServer) -> None:
+    flood = subprocess.Popen([sys.executable, "-c", _FLOOD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert flood.stdin is not None
+    assert flood.stdout is not None
+    try:
+        assert flood.stdout.readline() == "up\n"
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", _OPENINGS, "50"], capture_output=True, text=True, timeout=120, check=False
+        )
+        print(f"50 openings and closings in {time.monotonic() - began:.1f} s, {done.stdout.strip()} messages heard")
+        assert (done.returncode, done.stderr.replace("MidiInJack: message queue limit reached!!", "").strip()) == (
+            0,
+            "",
+        )
+        assert int(done.stdout) >= 50 * 50
+    finally:
+        flood.stdin.close()
+        flood.wait(10)
+        flood.stdout.close()
+
+
+def test_a_lost_synth_is_told_and_played_to_again_when_it_is_back(jack: JackServer, tmp_path: Path) -> None:
+    synth = Recorder("synth").own_ports()
+    with (
+        PlayerProcess(tmp_path, joined_out="synth in", thru_channel=THRU) as player,
+        Recorder("board") as board,
+    ):
+        try:
+            board.join("Antiphon in", None)
+            player.ready()
+            board.play(0x90, 60, 100)
+            synth.wait_count(bytes((0x9F, 60, 100)))
+        finally:
+            unplugged = time.perf_counter_ns()
+            synth.close()
+        (lost,) = player.wait_journal(Kind.PORT)
+        assert (lost.a, lost.b, lost.id) == (0, 1, 0)
+        with Recorder("synth") as again:
+            plugged = time.perf_counter_ns()
+            again.own_ports()
+            back = player.wait_journal(Kind.PORT, 2)[1]
+            assert (back.a, back.b, back.id) == (1, 1, 0)
+            again.wait_count(bytes((0xBF, 123, 0)))  # whoever is back starts from silence
+            board.play(0x90, 62, 90)
+            again.wait_count(bytes((0x9F, 62, 90)))
+            board.play(0x80, 62, 0)
+            again.wait_for(lambda heard: not sounding(heard), "silence")
+        print(f"synth unplugged: told after {(lost.t_ns - unplugged) / 1e9:.2f} s, "
+              f"played to {(back.t_ns - plugged) / 1e9:.2f} s after it was back")  # fmt: skip
+        assert player.stop()["status"] == 0
+    whole_books(player.journal())
+
+
+class _Mortal(JackServer):
+    """A server that can be made to stand still, and started again under its name."""
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[int]:
+        """Make it stand still, and say since when; it goes on, come what may: clients wait for it to leave."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield time.perf_counter_ns()
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def start(self) -> None:
+        """Start it again."""
+        self.__enter__()
+
+
+@pytest.fixture
+def mortal() -> Iterator[_Mortal]:
+    if not jack_installed():
+        pytest.skip("there is no jackd")
+    server = _Mortal(f"antiphon-mortal{os.getpid()}", synchronous=True, realtime=False)
+    with server, in_environment(server.environment):
+        yield server
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_jacks_server_may_leave_and_come_back(mortal: _Mortal, tmp_path: Path, number: int) -> None:
+    with PlayerProcess(tmp_path, thru_channel=THRU) as player:
+        client = Recorder("first").join()
+        player.ready()
+        for pitch in (60, 64):
+            client.play(0x90, pitch, 100)
+            client.wait_count(bytes((0x91, pitch + 7, 100)))
+        client.abandon()
+        killed = mortal.kill(number)
+        lost = player.wait_journal(Kind.PORT, 2)
+        assert {(record.a, record.b, record.c) for record in lost} == {(0, 0, 1), (0, 1, 2)}
+        silent = max(record.u_ns for record in player.wait_journal(Kind.CUT, 2))
+        started = time.perf_counter_ns()
+        mortal.start()
+        back = player.wait_journal(Kind.PORT, 4)[2:]
+        assert {(record.a, record.b, record.c) for record in back} == {(1, 0, 1), (1, 1, 2)}
+        print(f"JACK killed by {number}: notes ended after {(silent - killed) / 1e9:.2f} s, "
+              f"ports back {(back[-1].t_ns - started) / 1e9:.2f} s after it was started")  # fmt: skip
+        with Recorder("second") as again:
+            again.join()
+            wait_until(lambda: _carries(again), "JACK carries again")
+            again.play(0x90, 62, 90)
+            again.wait_count(bytes((0x91, 69, 90)))
+            again.play(0x80, 62, 0)
+            again.wait_for(lambda heard: not sounding(heard), "silence")
+        result = player.stop()
+        assert (result["status"], result["brains"], result["brains_lost"]) == (0, 1, 0)
+        assert player.stderr == ""
+    records = player.journal()
+    whole_books(records)
+    assert [record.b for record in records if record.kind == Kind.MIDI_IN and record.a == 0x90] == [60, 64, 62]
+
+
+def test_a_named_input_comes_back_after_jacks_server(mortal: _Mortal, tmp_path: Path) -> None:
+    with PlayerProcess(tmp_path, also_in={"pads": "drums"}, thru_channel=THRU) as player:
+        pads, ear = Recorder("pads").own_ports(), Recorder("ear").join(None)
+        player.ready()
+        pads.play(0x90, 60, 100)
+        ear.wait_count(bytes((0x9F, 60, 100)))
+        for client in (pads, ear):
+            client.abandon()
+        mortal.kill(signal.SIGKILL)
+        lost = player.wait_journal(Kind.PORT, 3)
+        assert {(record.a, record.b, record.id) for record in lost} == {(0, 0, 0), (0, 0, 1), (0, 1, 0)}
+        mortal.start()
+        back = player.wait_journal(Kind.PORT, 5)[3:]
+        assert {(record.a, record.b, record.id) for record in back} == {(1, 0, 0), (1, 1, 0)}
+        with Recorder("ear") as ear_again, Recorder("pads") as again:
+            ear_again.join(None)
+            again.own_ports()
+            found = player.wait_journal(Kind.PORT, 6)[5]
+            assert (found.a, found.b, found.id) == (1, 0, 1)
+            again.play(0x90, 62, 90)
+            ear_again.wait_count(bytes((0x9F, 62, 90)))
+        assert player.stop()["status"] == 0
+    heard = [(record.id >> 8, record.b) for record in player.journal() if record.kind == Kind.MIDI_IN]
+    assert heard == [(1, 60), (1, 62)]
+
+
+def test_jacks_server_may_stand_still_and_go_on(mortal: _Mortal, tmp_path: Path) -> None:
+    brain = """\
+send(Kind.READY, t_ns=clock())
+for count, record in enumerate(records()):
+    if record.kind == Kind.STOP:
+        break
+    if record.kind == Kind.MIDI_IN and record.a == 0xB0 and record.c == 2:
+        for step in range(3000):
+            at = clock() + (300 + step // 2) * MS
+            send(Kind.NOTE, a=1, b=40 + step % 80, c=90, id=1 + step, t_ns=at, u_ns=at + 5 * MS, value=50.0 * MS)
+"""
+    with PlayerProcess(tmp_path, brain, thru_channel=THRU) as player, Recorder("client") as client:
+        client.join()
+        player.ready()
+        wait_until(lambda: _carries(client), "thru")
+        client.play(0xB0, 7, 2)
+        client.wait_for(sounding, "the brain's notes")
+        with mortal.standing_still() as paused:
+            lost = player.wait_journal(Kind.PORT, 2)
+            assert {(record.a, record.b, record.c) for record in lost} == {(0, 0, 1), (0, 1, 2)}
+            player.wait_journal(Kind.SENT, 2700)  # and the player goes on, though nothing can be sent
+            went_on = time.perf_counter_ns()
+        back = player.wait_journal(Kind.PORT, 4)[2:]
+        assert {(record.a, record.b, record.c) for record in back} == {(1, 0, 1), (1, 1, 2)}
+        client.wait_for(lambda heard: not sounding(heard), "silence")
+        print(f"JACK stood still: told after {(lost[0].t_ns - paused) / 1e9:.2f} s, "
+              f"back {(back[0].t_ns - went_on) / 1e9:.2f} s after it went on")  # fmt: skip
+        wait_until(lambda: _carries(client), "thru")
+        result = player.stop()
+        assert (result["status"], result["brains_lost"]) == (0, 0)
+        assert result["send_errors"] > 0
+    whole_books(player.journal())
+
+
+def test_a_server_that_stands_still_at_the_end_keeps_nobody(mortal: _Mortal, tmp_path: Path) -> None:
+    with PlayerProcess(tmp_path) as player:
+        player.ready()
+        with mortal.standing_still():
+            player.wait_journal(Kind.PORT, 2)
+            began = time.monotonic()
+            assert player.stop()["status"] == 0
+            print(f"stopped in {time.monotonic() - began:.2f} s while JACK stood still")
+        wait_until(lambda: not _uses(tmp_path), "nothing of it is left")
+
+
+@dataclass
+class _Frames:
+    """What is asked of JACK's client here."""
+
+    frames: int = 64
+
+
+def test_nobody_sends_more_than_there_is_room_for_to_a_server_that_stands_still() -> None:
+    jack, cycle = _Frames(), JackCycle()
+    for _ in range(10):  # a flood that it keeps up with
+        assert all(cycle.may_send(jack) for _ in range(900))
+        jack.frames += 64
+        assert not cycle.look(jack)
+    sent = sum(cycle.may_send(jack) for _ in range(5000))  # and now it stands still
+    assert 900 < sent < 2340
+    assert cycle.look(jack)
+    jack.frames += 64
+    assert not cycle.look(jack)
+    assert cycle.may_send(jack)
+    assert [cycle.look(jack) for _ in range(3)] == [False, False, True]  # also where nobody sends
+
+
+class _Driver:
+    """What a port asks of rtmidi, without one."""
+
+    def __init__(self, there: list[str]) -> None:
+        self.there = there
+        self.opened: list[tuple[str, str]] = []
+        self.deleted = False
+
+    def get_ports(self) -> list[str]:
+        return self.there
+
+    def open_port(self, index: int, name: str) -> None:
+        self.opened.append((self.there[index], name))
+
+    def delete(self) -> None:
+        self.deleted = True
+
+
+def test_a_keyboard_is_known_again_though_alsa_gave_it_another_address() -> None:
+    port = InputPort(0, "Antiphon in", "Keys:Keys MIDI 1 20:0")
+    twins = ["Keys:Keys MIDI 1 20:0", "Keys:Keys MIDI 1 24:0"]
+    port.open(_Driver(twins[::-1]), "alsa")
+    assert port.client.opened == [("Keys:Keys MIDI 1 20:0", "Antiphon in")]
+    assert not port.moved(twins)
+    assert port.moved(twins[1:])  # its twin is not it
+    port.client = None
+    assert not port.moved(["Other:Other 20:0"])
+    assert port.moved(["Keys:Keys MIDI 1 28:0"])
+    back = _Driver(["Other:Other 20:0", "Keys:Keys MIDI 1 28:0"])
+    port.open(back, "alsa")
+    assert back.opened == [("Keys:Keys MIDI 1 28:0", "Antiphon in")]
+    assert port.moved(["Keys:Keys MIDI 1 20:0"])
+    port.client = None
+    gone = _Driver([])
+    port.open(gone, "alsa")
+    assert (port.client, gone.deleted) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("joined", "other", "again"),
+    [
+        ("system:midi_capture_1", "system:midi_capture_10", "system:midi_capture_1"),
+        ("USB MIDI:USB MIDI MIDI 1 24:0", "USB MIDI:USB MIDI MIDI 10 28:9", "USB MIDI:USB MIDI MIDI 1 28:0"),
+        ("Kbd:keys 1", "Other Kbd:keys 1", "Kbd:keys 1"),
+        ("a2j:Keys 61 [20] (capture)", "a2j:Keys 61 Pro [24] (capture)", "a2j:Keys 61 [24] (capture)"),
+    ],
+)
+def test_another_whose_name_holds_the_lost_ones_is_not_it(joined: str, other: str, again: str) -> None:
+    for port in (InputPort(0, "Antiphon in", joined), OutputPort(0, "Antiphon out", joined)):
+        assert not port.moved([other])
+        assert port.moved([other, again])
+        there = _Driver([other, again])
+        port.open(there, "alsa")
+        assert there.opened == [(again, port.name)]
+    synth = OutputPort(1, "Antiphon synth 1", "FLUID", by_part=True)  # it is about to appear, by a name of its own
+    assert synth.moved(["FLUID Synth (77):left"])
+
+
+def _carries(client: Recorder) -> bool:
+    """Whether a controller comes back by thru; over a connection that is new JACK may lose what comes first."""
+    client.play(0xB0, 7, 1)
+    return bytes((0xB0 | THRU, 7, 1)) in client.messages()
+
+
+def test_a_server_that_is_gone_at_the_end_keeps_nobody(mortal: _Mortal, tmp_path: Path) -> None:
+    with PlayerProcess(tmp_path) as player:
+        client = Recorder("first").join()
+        player.ready()
+        client.play(0x90, 60, 100)
+        client.wait_count(bytes((0x91, 67, 100)))
+        client.abandon()
+        mortal.kill(signal.SIGKILL)
+        assert player.stop()["status"] == 0
+        assert player.stderr == ""
+    whole_books(player.journal())
+    wait_until(lambda: not _uses(tmp_path), "nothing of it is left")
+    mortal.start()  # under its name, so that its place in JACK's list of servers is given back
+
+
+def _uses(session: Path) -> bool:
+    for told in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(session).encode() in told.read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
