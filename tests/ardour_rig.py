@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +27,7 @@ from tests.jack_rig import JackServer, wait_until
 
 SAMPLE_RATE, PERIOD = 48_000, 64
 _DEADLINE_S = 20.0
+_LOOK_S = 0.25
 _TRIES = 3
 _UI = "ARDOUR.TransportRequestSource.TRS_UI"
 
@@ -32,6 +35,17 @@ _UI = "ARDOUR.TransportRequestSource.TRS_UI"
 def missing_programs() -> list[str]:
     """Give what this machine lacks for the rig."""
     return [name for name in ("jackd", "ardour7-lua") if shutil.which(name) is None]
+
+
+def with_jack_transport(environment: dict[str, str]) -> None:
+    """Write Ardour's preferences, in its own folder, so that what it syncs to when asked is JACK's transport."""
+    config = Path(environment["XDG_CONFIG_HOME"]) / "ardour7" / "config"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        '<?xml version="1.0"?><Ardour><Config/><TransportMasters current="JACK Transport">'
+        '<TransportMaster type="Engine" name="JACK Transport" removeable="0"/></TransportMasters></Ardour>',
+        encoding="utf-8",
+    )
 
 
 class _Context(ABC):
@@ -149,13 +163,25 @@ class Daw(_Context):
         self.file = session_file
         self._shell = self._open(environment)
         try:
-            run_action(self._shell)  # fails where a port of Antiphon's is not there
+            self._route()
             for track in ("Player", "Antiphon"):
                 self._shell.tell(f'{track.lower()} = session:route_by_name("{track}")')
             self._tell_one(f'say(player:input():nth(0):connect("{keyboard}"))', "0")
         except BaseException:
             self.close()
             raise
+
+    def _route(self) -> None:
+        """Run the bridge's action, again while Ardour does not know Antiphon's ports yet: JACK tells it of them."""
+        until = time.monotonic() + _DEADLINE_S
+        while True:
+            try:
+                run_action(self._shell)
+                return
+            except ArdourError as error:
+                if "Not there" not in str(error) or time.monotonic() > until:
+                    raise
+            threading.Event().wait(_LOOK_S)
 
     def _open(self, environment: dict[str, str]) -> ArdourShell:
         """Open the session.
@@ -179,6 +205,11 @@ class Daw(_Context):
                 shell.close()
                 raise
         raise AssertionError(f"Ardour does not open its session: {failures}")
+
+    def lead_jack(self) -> None:
+        """Have Ardour roll with JACK's transport, and be its timebase master (see `with_jack_transport`)."""
+        self._shell.tell("session:cfg():set_jack_time_master(true) session:cfg():set_external_sync(true)")
+        self._until("session:cfg():get_external_sync()")
 
     def arm(self, track: str, *, on: bool = True) -> None:
         """Press a track's record button."""
@@ -206,6 +237,18 @@ class Daw(_Context):
         self._until(f"antiphon:to_track():playlist():n_regions() > {regions}")
         self._until("session:record_status() == 0")
 
+    def halt(self) -> None:
+        """Stop where nothing was recorded."""
+        self._shell.tell(f"session:request_stop(false, false, {_UI})")
+        self._until("session:transport_stopped()")
+
+    def jump(self, second: float) -> None:
+        """Locate without stopping."""
+        sample = round(second * SAMPLE_RATE)
+        where = f"{sample}, false, ARDOUR.LocateTransportDisposition.MustRoll, {_UI}"
+        self._shell.tell(f"last_seen = session:transport_sample() session:request_locate({where})")
+        self._until("session:transport_sample() < last_seen")
+
     def end_loop(self) -> None:
         self._shell.tell("session:request_play_loop(false, false)")
         self._until("not session:get_play_loop()")
@@ -214,7 +257,8 @@ class Daw(_Context):
         sample = round(second * SAMPLE_RATE)
         where = f"{sample}, false, ARDOUR.LocateTransportDisposition.MustStop, {_UI}"
         self._shell.tell(f"session:request_locate({where})")
-        self._until(f"session:transport_sample() == {sample}")
+        # with JACK's transport it is ahead by its own latency
+        self._until(f"math.abs(session:transport_sample() - {sample}) < {round(0.005 * SAMPLE_RATE)}")
 
     def wait_past(self, second: float) -> None:
         """Until the transport is there."""

@@ -1,4 +1,4 @@
-"""Fixtures that start a private JACK server, and the way for tests to import their plain helper modules."""
+"""Fixtures that start a private JACK server or OSC, and the way for tests to import their plain helper modules."""
 
 from __future__ import annotations
 
@@ -7,14 +7,71 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+from antiphon.daemon.brain.osc import OscControl
 
 # With import-mode=importlib no test folder is on the path; helpers are imported as ``tests.NAME``.
 _ROOT = str(Path(__file__).parents[1])
 if _ROOT not in sys.path:
     sys.path.append(_ROOT)
 
-from tests.jack_rig import JackServer, in_environment, jack_installed, realtime_allowed  # noqa: E402  after the path is set
+from tests import again, hangs, loud  # noqa: E402  after the path is set
+from tests.freezes import FreezeWatch  # noqa: E402
+from tests.jack_rig import JackServer, in_environment, jack_installed, realtime_allowed  # noqa: E402
+from tests.osc_rig import Controller, fader_bank, listening  # noqa: E402
+
+# how long an example takes is the machine's matter: it is shared, and other tests run beside
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
+
+_FREEZES = pytest.StashKey[FreezeWatch]()
+
+
+@pytest.fixture(scope="session")
+def freezes(request: pytest.FixtureRequest) -> FreezeWatch:
+    """What watches for the machine standing still, from the first test on real ports to the end."""
+    return _freezes(request.config)
+
+
+def _freezes(config: pytest.Config) -> FreezeWatch:
+    if _FREEZES not in config.stash:
+        config.stash[_FREEZES] = FreezeWatch()
+        config.add_cleanup(config.stash[_FREEZES].close)
+    return config.stash[_FREEZES]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Remember where to say what must be seen."""
+    loud.begin()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_exception_interact() -> None:
+    """Watch a failed test's end, too: pytest's own faulthandler takes every watch off here."""
+    hangs.watch()
+
+
+def pytest_runtest_logstart() -> None:
+    """Watch for a test that hangs."""
+    hangs.watch()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Nothing hangs any more."""
+    hangs.unwatch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Do a test that keeps time again where it failed while the machine stood still."""
+    # Ardour's scene is shared by its tests, and played again as a whole by its own fixture
+    keeps_time = any(item.get_closest_marker(name) is not None for name in ("jack", "realtime"))
+    if not keeps_time or item.get_closest_marker("ardour") is not None:
+        return None
+    again.run(item, nextitem, _freezes(item.config))
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +84,22 @@ def jack() -> Iterator[JackServer]:
         told = "there is no jackd: NOTHING that touches a real port was tested; sudo apt-get install jackd2"
         if os.environ.get("CI"):
             pytest.fail(told, pytrace=False)
-        if sys.__stderr__ is not None:
-            print(f"\n!!! {told}", file=sys.__stderr__)
+        loud.tell(told)
         pytest.skip(told)
     server = JackServer(f"antiphon-test{os.getpid()}", synchronous=True, realtime=realtime_allowed())
     with server, in_environment(server.environment):
         yield server
+
+
+@pytest.fixture
+def control() -> Iterator[OscControl]:
+    """OSC's own end, listening on a port that nobody else has."""
+    with listening() as opened:
+        yield opened
+
+
+@pytest.fixture
+def controller(control: OscControl) -> Iterator[Controller]:
+    """A fader bank that speaks to it."""
+    with fader_bank(control) as bank:
+        yield bank

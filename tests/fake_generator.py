@@ -19,6 +19,7 @@ from antiphon.models.generator import (
     Constraints,
     Draw,
     HeldNote,
+    NothingAllowedError,
 )
 from antiphon.models.onnx_rollout import rolled_out
 from numpy.typing import NDArray
@@ -135,9 +136,6 @@ class FakeGenerator:
         self, state: FakeState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: tuple[int, int, int] | None = None,
     ) -> tuple[FakeState, Draw]:  # fmt: skip
-        assert constraints.part is not None
-        assert constraints.gap is not None
-        assert constraints.duration is not None
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
 
@@ -153,7 +151,7 @@ class FakeGenerator:
 
 def _pick(logits: NDArray[np.float64], uniform: float) -> tuple[int, float]:
     if not np.isfinite(logits).any():
-        raise ValueError("every choice is forbidden")
+        raise NothingAllowedError
     weights = np.exp(logits - logits.max())
     weights /= weights.sum()
     index = min(int(np.searchsorted(np.cumsum(weights), uniform, side="right")), len(weights) - 1)

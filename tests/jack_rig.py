@@ -1,28 +1,32 @@
 """A private JACK server, and a client at the player's ports that keeps everything it hears.
 
-rtmidi holds the GIL while it makes and deletes clients, and then JACK waits for our callbacks, which wait for
-the GIL (see `antiphon.daemon.player.rtmidi_ports`). So a `Recorder` makes all its clients first, lets them
-collect in rtmidi's own queue while others are made, and is closed with its callback off.
+rtmidi holds the GIL while it makes, joins and deletes clients, and then JACK waits for our callbacks, which wait for
+the GIL, perhaps for ever (see `antiphon.daemon.player.rtmidi_clients`). So while a `Recorder` does any of that, no
+recorder of this process has a callback: what comes meanwhile waits in rtmidi's own queue.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-import rtmidi
-from antiphon.daemon.player.midi_system import new_output
+from antiphon.daemon.bench.jack_registry import free_places
+from antiphon.daemon.player.midi_system import new_input, new_output
 from antiphon.daemon.player.ports import NoMidiSystem
 
 DEADLINE_S = 10.0
-_API = rtmidi.API_UNIX_JACK
 _JACKD = "jackd"
 #: How often something is looked at that offers no event to wait for (another process's port).
 _LOOK_S = 0.01
@@ -77,16 +81,20 @@ class JackServer:
         priority = ["--realtime", "--realtime-priority", "60"] if realtime else ["--no-realtime"]
         self._command = [_JACKD, "-n", name, *priority, *(["-S"] if synchronous else []), *driver]
         self._process: subprocess.Popen[bytes] | None = None
+        self._told = Path(os.devnull)
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            self._command,
-            env={**os.environ, **self.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            process_group=0,  # Ctrl-C ends the tests first, and they end the server
-        )
+        free_places()  # of servers that were killed, here or in a run before: JACK has eight in all
+        with tempfile.NamedTemporaryFile(prefix="antiphon-jackd-", delete=False) as told:
+            self._told = Path(told.name)
+            self._process = subprocess.Popen(
+                self._command,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=subprocess.STDOUT,
+                process_group=0,  # Ctrl-C ends the tests first, and they end the server
+            )
         try:
             with in_environment(self.environment):
                 wait_until(self._answers, f"{' '.join(self._command)} answers")
@@ -111,11 +119,27 @@ class JackServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        self._told.unlink()
+
+    def xruns(self) -> int:
+        """How many cycles it told of in which a client was not done: that one may have lost what it was to hear."""
+        return self._told.read_text(errors="replace").count("XRun")
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """End it by a signal, and give when."""
+        process, self._process = self._process, None
+        assert process is not None
+        now = time.perf_counter_ns()
+        process.send_signal(number)
+        process.wait()
+        self._told.unlink()
+        return now
 
     def _answers(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            raise RuntimeError(f"{' '.join(self._command)} left with {self._process.returncode}")
+            told = self._told.read_text(errors="replace")
+            raise RuntimeError(f"{' '.join(self._command)} left with {self._process.returncode}: {told}")
         try:
             new_output("jack", "answer").delete()
         except NoMidiSystem:
@@ -145,13 +169,18 @@ class Recorder:
         heard: (arrival in perf_counter_ns, message), in order.
     """
 
+    _listening: ClassVar[list[Recorder]] = []
+
     def __init__(self, name: str = "recorder") -> None:
         self.heard: list[tuple[int, bytes]] = []
         self._arrived = threading.Condition()
-        self._out: Any = rtmidi.MidiOut(_API, name=f"{name} out")
-        self._in: Any = rtmidi.MidiIn(_API, name=f"{name} in")
-        self._in.ignore_types(sysex=False, timing=False, active_sense=False)
         self._name = name
+        self._kept: list[Any] = []
+        self._in: Any = None
+        with _no_callbacks():
+            self._out: Any = new_output("jack", f"{name} out")
+            self._in = new_input("jack", f"{name} in")
+        self._in.ignore_types(sysex=False, timing=False, active_sense=False)
 
     def __enter__(self) -> Self:
         return self
@@ -163,18 +192,20 @@ class Recorder:
 
     def own_ports(self) -> Self:
         """Make virtual ports, for others to join: ``NAME out`` and ``NAME in``."""
-        self._out.open_virtual_port(f"{self._name} out")
-        self._in.open_virtual_port(f"{self._name} in")
-        self._in.set_callback(self._on_event)
+        with _no_callbacks():
+            self._out.open_virtual_port(f"{self._name} out")
+            self._in.open_virtual_port(f"{self._name} in")
+            self._listening.append(self)
         return self
 
     def join(self, to: str | None = "Antiphon in", back: str | None = "Antiphon out") -> Self:
         """Join another's ports as soon as they are there; None: leave that side open."""
-        if to is not None:
-            self._open(self._out, to)
-        if back is not None:
-            self._open(self._in, back)
-            self._in.set_callback(self._on_event)
+        with _no_callbacks():
+            if to is not None:
+                self._open(self._out, to)
+            if back is not None:
+                self._open(self._in, back)
+                self._listening.append(self)
         return self
 
     def play(self, *message: int) -> int:
@@ -207,12 +238,35 @@ class Recorder:
 
     def close(self) -> None:
         """Delete both clients. Idempotent."""
-        if self._in is not None:
-            self._in.cancel_callback()
-            threading.Event().wait(_LOOK_S)  # a callback that is under way ends
-            self._in.delete()
-            self._out.delete()
+        if self._in is None:
+            return
+        with _no_callbacks():
+            if self in self._listening:
+                self._listening.remove(self)
+            for client in (self._in, self._out):
+                client.delete()
             self._in = self._out = None
+
+    def abandon(self) -> None:
+        """Leave both clients alone for good: their server is about to go, and nobody may touch them then."""
+        if self in self._listening:
+            self.hush()
+            self._listening.remove(self)
+        for client in (self._in, self._out):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
+        self._in = self._out = None
+
+    def hush(self) -> None:
+        """Take the callback off; what is under way may take a moment to end."""
+        # rtmidi's pair of callback and argument, which it frees below while a call may hold it
+        self._kept = [held for held in gc.get_referents(self._in) if isinstance(held, tuple)]
+        self._in.cancel_callback()
+
+    def listen(self) -> None:
+        """Take what waited, and from now on what comes."""
+        while (event := self._in.get_message()) is not None:
+            self._on_event(event, None)
+        self._in.set_callback(self._on_event)
 
     def _open(self, client: Any, wanted: str) -> None:
         def found() -> int | None:
@@ -227,6 +281,20 @@ class Recorder:
         with self._arrived:
             self.heard.append((stamp, bytes(event[0])))
             self._arrived.notify_all()
+
+
+@contextlib.contextmanager
+def _no_callbacks() -> Iterator[None]:
+    """Take every recorder's callback off for a while; whoever listens at the end has one afterwards."""
+    for recorder in Recorder._listening:
+        recorder.hush()
+    if Recorder._listening:
+        threading.Event().wait(_LOOK_S)  # a callback that is under way ends
+    try:
+        yield
+    finally:
+        for recorder in Recorder._listening:
+            recorder.listen()
 
 
 def sounding(messages: list[bytes]) -> set[tuple[int, int]]:

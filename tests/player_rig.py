@@ -19,7 +19,7 @@ from antiphon.daemon.messages import Kind, Record
 from tests.jack_rig import DEADLINE_S, wait_until
 
 #: What every small brain starts with; the test's own lines follow.
-_BRAIN_HEAD = """\
+BRAIN_HEAD = """\
 import os, signal, socket, sys, time
 from antiphon.daemon.messages import ALL_NOTES, Kind, Record, RecordStream
 sock = socket.socket(fileno=int(sys.argv[1]))
@@ -73,6 +73,9 @@ for record in records():
         send(Kind.SEND, a=0xB0, b=64, c=127, id=3, t_ns=now)
     elif status == 0xB0 and b == 1 and c == 6:  # nonsense
         send(Kind.NOTE, a=99, b=51, c=90, id=1, t_ns=now)
+        send(Kind.NOTE, a=0, b=51, c=90, id=1, t_ns=2**63 - 1, value=50.0 * MS)
+        send(Kind.NOTE, a=0, b=51, c=90, id=1, t_ns=now, value=float("nan"))
+        send(Kind.SEND, a=0xB0, b=7, c=90, id=3, t_ns=2**63 - 1)
         send(Kind.SEND, a=0x90, b=51, c=90, id=3, t_ns=now)
         send(77)
         sock.sendall(bytes(range(200, 232)))
@@ -105,7 +108,7 @@ class PlayerProcess:
     def __init__(self, session: Path, brain: str = ECHO_BRAIN, **config: Any) -> None:
 
         script = session / "small_brain.py"
-        script.write_text(_BRAIN_HEAD + brain)
+        script.write_text(BRAIN_HEAD + brain)
         values = {"session": str(session), "api": "jack", "brain": [sys.executable, str(script)], **config}
         self.session = session
         self.lines: list[str] = []

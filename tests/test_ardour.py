@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from antiphon.bridges.ardour import ArdourError, create_session
+from antiphon.bridges.ardour import create_session
 from antiphon.daemon.messages import Kind, Record
 
 from tests.ardour_compare import Outcome, Pass, Region, compare, passes_of, regions_of, sent_in
-from tests.ardour_rig import PERIOD, SAMPLE_RATE, Antiphon, Daw, HurriedJack, Keyboard, missing_programs
-from tests.host import HostWatch, told
+from tests.ardour_rig import PERIOD, SAMPLE_RATE, Antiphon, Daw, HurriedJack, Keyboard
+from tests.ardour_takes import takes_until_it_holds
+from tests.freezes import FreezeWatch
 from tests.jack_rig import in_environment
 
-pytestmark = [pytest.mark.ardour, pytest.mark.jack]
+pytestmark = [pytest.mark.ardour, pytest.mark.jack, pytest.mark.timeout(600)]
 
 #: The session's tempo and metre are Ardour's own.
 _BPM, _BEAT_S, _BAR_S = 120.0, 0.5, 2.0
@@ -30,9 +30,6 @@ _MARGIN_NS = 5_000_000
 _TUNE = tuple(zip((60, 64, 67, 72, 69, 65, 62, 67), range(70, 86, 2), strict=True))
 _LOCATED_BAR, _LOOPED_BAR = 8, 1
 _LAPS = 3
-#: Where the host under this machine took more than this of its processors away, nothing here can keep time, and the
-#: scene says nothing: it is played again, at most so often. What is asserted of the last is the same.
-_STOLEN, _TAKES = 0.01, 3
 
 
 @dataclass(frozen=True)
@@ -55,29 +52,8 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    missing = missing_programs()
-    if missing:
-        why = f"no {', '.join(missing)}: NOTHING was tested with a real DAW; apt-get install ardour jackd2"
-        if os.environ.get("CI"):
-            pytest.fail(why, pytrace=False)
-        print(f"\n!!! {why}", file=sys.__stderr__)
-        pytest.skip(why)
-    take = 1
-    while True:
-        scene: Played | Exception
-        with HostWatch() as host:
-            try:
-                scene = _scene(tmp_path_factory.mktemp("ardour"))
-            except (ArdourError, AssertionError, TimeoutError) as error:
-                scene = error
-        if take == _TAKES or host.stolen < _STOLEN:
-            break
-        print(f"\n!!! {told(host.stolen)}: the scene is played again ({take} of {_TAKES})", file=sys.__stderr__)
-        take += 1
-    if isinstance(scene, Exception):
-        raise scene
-    return scene
+def played(tmp_path_factory: pytest.TempPathFactory, freezes: FreezeWatch) -> Played:
+    return takes_until_it_holds(lambda: _scene(tmp_path_factory.mktemp("ardour")), _CHECKS, freezes)
 
 
 def _scene(folder: Path) -> Played:
@@ -203,3 +179,12 @@ def test_nothing_hangs_and_nothing_plays_while_the_transport_stands(played: Play
     sent_ns = [record.u_ns for record in played.records if record.kind == Kind.SENT]
     outside = [ns for ns in sent_ns if not any(a <= ns <= b + _MARGIN_NS for a, b in begun_or_ended)]
     assert outside == []
+
+
+_CHECKS = (
+    test_every_pass_of_the_transport_is_a_region,
+    test_every_note_sent_while_recording_is_in_ardours_region_exactly_once,
+    test_every_note_is_within_a_period_and_2_ms,
+    test_antiphon_hears_the_players_track_live_and_from_disk,
+    test_nothing_hangs_and_nothing_plays_while_the_transport_stands,
+)

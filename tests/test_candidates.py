@@ -10,7 +10,7 @@ import pytest
 from antiphon.daemon.brain import candidates
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.brain.modes import soloist
-from antiphon.daemon.messages import Kind, Mark, Record
+from antiphon.daemon.messages import Kind, Mark, Record, Trouble
 from antiphon.daemon.settings import Settings, parameter
 from antiphon.models.generator import HeldNote
 from antiphon.models.parts import Part
@@ -158,6 +158,16 @@ def test_candidates_may_change_while_it_plays(judge: LikesHigh) -> None:
     log = run(engine("answer", answer_length=2.0), in_order(PLAYED, changes), 14.0)
     assert judge.asked
     assert len(of(log, Kind.NOTE)) > 8
+
+
+def test_a_critic_of_other_shapes_is_asked_no_more(judge: LikesHigh, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(heard: Sequence[HeldNote], lines: Sequence[Sequence[HeldNote]]) -> NDArray[np.float32]:
+        return np.stack([np.zeros(len(line) + row, np.float32) for row, line in enumerate(lines)])  # a ValueError
+
+    monkeypatch.setattr(judge, "score_notes", wrong)
+    log = run(engine("answer", candidates=6), PLAYED, 12.0)
+    assert [record.a for record in of(log, Kind.TROUBLE)] == [Trouble.CRITIC]
+    assert of(log, Kind.SENT)
 
 
 def test_without_a_whole_critic_it_plays_on_without(monkeypatch: pytest.MonkeyPatch) -> None:

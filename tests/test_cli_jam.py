@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,9 @@ import mido
 import pytest
 from antiphon.daemon.journal import read_journal
 from antiphon.export.take_read import read_take
+
+from tests.jack_rig import JackServer, jack_installed
+from tests.osc_rig import free_port
 
 _ANTIPHON = [sys.executable, "-m", "antiphon.daemon.cli"]
 _NOBODY = "antiphon-test-there-is-no-such-server"
@@ -70,6 +72,7 @@ def test_without_a_midi_system_it_says_so_in_one_line_and_leaves_nothing(alone: 
     assert not alone.takes.exists()
 
 
+@pytest.mark.realtime
 def test_a_performers_file_plays_without_ports_and_leaves_a_rendered_take(alone: Home, tmp_path: Path) -> None:
     performance = _short_performance(tmp_path / "three.mid")
     done = alone.jam("--performer", str(performance), "--mode", "follow", "--seed", "5", "--osc", "off")
@@ -109,15 +112,24 @@ def test_fast_gives_the_same_take_for_the_same_seed_and_regenerates(alone: Home,
     assert done.returncode == 0
 
 
+def test_fast_says_which_flags_it_has_no_use_for(alone: Home, tmp_path: Path) -> None:
+    performance = str(_short_performance(tmp_path / "three.mid"))
+    asked = ("--performer", performance, "--fast", "--mode", "follow", "--seed", "5", "--no-render")
+    done = alone.jam(*asked, "--out", "synth", "--connect")
+    assert done.returncode == 0, done.stderr
+    assert "--fast opens no ports: --out, --connect are not used\n" in done.stderr
+    assert "are not used" not in alone.jam(*asked, "--no-connect").stderr
+
+
 def test_channels_have_their_parts_and_regenerate_with_them(alone: Home, tmp_path: Path) -> None:
     performance = str(_short_performance(tmp_path / "three.mid"))
     played = []
-    for more in ((), ("--channel-parts", "2=lead"), ("--channel-parts", "1=drums,10=bass")):
+    for more in ((), ("--channel-parts", "2=piano"), ("--channel-parts", "1=drums,10=bass")):
         done = alone.jam("--performer", performance, "--fast", "--mode", "follow", "--seed", "5", "--no-render", *more)
         assert done.returncode == 0, done.stderr
         played.append(Path(done.stdout.removeprefix("take: ").rstrip()).parent)
     plain, elsewhere, mapped = map(_notes, played)
-    assert plain == elsewhere  # they play on channel 1
+    assert plain == elsewhere  # they play on channel 1; the same parts are told to be theirs
     assert plain != mapped  # other context, other notes
     done = alone.run("replay", played[2].name, "--regenerate", "--takes", str(alone.takes))
     assert done.stdout == "all 3 notes that were played were made again, each equal\n", done.stderr
@@ -140,6 +152,17 @@ def test_what_is_wrong_is_told_before_anything_is_made(alone: Home, tmp_path: Pa
         (["--performer", str(tmp_path / "none.mid")], "--performer: there is no file "),
         (["--performer", str(empty), "--osc", "off"], f"{empty} is damaged or no MIDI file"),
         (["--fast"], "--fast needs a performance"),
+        (["--performer", str(tmp_path)], f"--performer: {tmp_path} is a folder; give a MIDI file"),
+        (["--performer", "/dev/null"], "--performer: /dev/null is no plain file; give a MIDI file"),
+        (["--or-bundled", "--low", "90", "--high", "30"], "low, high: 90 and 30 are not allowed together; give a low "),
+        (["--or-bundled", "--low", "30.5"], "low: '30.5' is not allowed; give a whole number from 0 to 127 (MIDI"),
+        *(
+            (
+                ["--performer", str(empty), "--fast", "--clock", clock],
+                f"--fast has no clock '{clock}' to follow; give --clock auto, internal, midi, free or followed",
+            )
+            for clock in ("jack", "link")
+        ),
     ):
         done = alone.jam(*argv)
         assert done.returncode == 2
@@ -149,26 +172,13 @@ def test_what_is_wrong_is_told_before_anything_is_made(alone: Home, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def jack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def jack() -> Iterator[str]:
     """Start a JACK server of our own."""
-    if shutil.which("jackd") is None:
+    if not jack_installed():
         pytest.skip("no jackd here: nothing is tested on real ports; install jackd2")
     name = f"antiphon-cli-{os.getpid()}"
-    env = {**os.environ, "JACK_NO_AUDIO_RESERVATION": "1"}
-    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "256"]
-    server = subprocess.Popen(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        home = Home(tmp_path_factory.mktemp("home"), name)
-        until = time.monotonic() + 20
-        while home.run("ports", "--api", "jack").returncode:
-            assert server.poll() is None, "jackd did not start"
-            assert time.monotonic() < until, "jackd does not answer"
+    with JackServer(name, period=256):
         yield name
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
 
 
 class Jam:
@@ -210,17 +220,11 @@ def _jamming(home: Home, *argv: str) -> Iterator[Jam]:
         jam.process.communicate()
 
 
-def _free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.jack
 @pytest.mark.timeout(120)
 def test_a_session_from_the_shell_to_its_take(jack: str, tmp_path: Path) -> None:
     home = Home(tmp_path, jack)
-    osc = f"127.0.0.1:{_free_udp_port()}"
+    osc = f"127.0.0.1:{free_port()}"
     with _jamming(home, "--api", "jack", "--osc", osc, "--tempo", "97") as jam:
         opened_s = jam.await_lines("ports open (JACK): in Antiphon in; out Antiphon out")
         jam.await_lines(f"OSC on {osc}")
@@ -250,12 +254,16 @@ def test_a_port_that_is_not_there_is_one_line_and_leaves_nothing(jack: str, tmp_
 
 @pytest.mark.jack
 @pytest.mark.timeout(120)
-def test_a_session_that_was_killed_has_its_take_at_the_next_start(jack: str, tmp_path: Path) -> None:
+def test_a_session_that_was_killed_has_its_take_at_once_or_at_the_next_start(jack: str, tmp_path: Path) -> None:
     home = Home(tmp_path, jack)
     with _jamming(home, "--api", "jack", "--osc", "off") as jam:
-        jam.await_lines("ports open")
+        jam.await_lines("ports open", "antiphon on ")
+        os.killpg(jam.process.pid, signal.SIGKILL)
+        jam.await_lines("antiphon: the player died")
     (killed,) = home.takes.iterdir()
-    assert not (killed / "take.mid").exists()
+    assert (killed / "take.mid").is_file()
+    for name in ("take.mid", "take.json"):  # as if the guard had gone too: the power was cut
+        (killed / name).unlink()
     with _jamming(home, "--api", "jack", "--osc", "off") as jam:
         jam.await_lines(f"recovered the take of {killed.name}", "ports open")
         code, _ = jam.interrupt()

@@ -68,6 +68,7 @@ _BEGUN = Record(Kind.START, t_ns=ns(0), id=1)
         ("answer", {}, [change(2.0, "mode", "accompany"), change(3.0, "density", 2.0)]),
         ("answer", {"clock": "internal"}, [change(2.0, "beats_per_bar", 3)]),
         ("accompany", {}, [*clock_ticks(1.0, 4), midi(3.1, 0xFC), change(5.3, "clock", "internal")]),
+        ("accompany", {}, [Record(Kind.NUDGE, t_ns=ns(3), value=0.5), Record(Kind.TAPPED, t_ns=ns(6), u_ns=ns(5.9))]),
         ("accompany", {"count_in": 1}, [Record(Kind.RESTART, 1, id=2, t_ns=ns(6.0), u_ns=9, value=-1.25)]),
     ],
 )

@@ -12,7 +12,7 @@ from antiphon.daemon import reference
 from antiphon.daemon.config import Config, from_table, load
 from antiphon.daemon.errors import ConfigError
 from antiphon.daemon.options import OPTIONS, Option, option
-from antiphon.daemon.replay import channel_parts_of
+from antiphon.daemon.replay import channel_parts_of, settings_of
 from antiphon.daemon.settings import PARAMETERS, Settings
 from antiphon.models.parts import Part
 from hypothesis import given
@@ -49,7 +49,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
         .with_value("mute", True)
     )
     assert config.options == {
-        "in": "Keystation", "out": "Synth", "api": "auto", "connect": True, "synth": False,
+        "in": "Keystation", "out": "Synth", "also_in": None, "part_ports": False,
+        "part_offsets": None, "api": "auto", "connect": True, "synth": False,
         "osc": "127.0.0.1:9010", "model": "antiphon", "provider": "auto", "seed": 7,
         "channel_parts": None, "takes": Path("/music/takes"),
         "render": None, "quiet": False,
@@ -75,15 +76,17 @@ def test_the_users_own_file_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ("tempo = 900", "tempo: 900 is not allowed; give 30 to 300 bpm"),
         ("mute = 3", "mute: 3 is not allowed; give on or off"),
         ("[jam]\nmodell = 'x'", "there is no option 'modell'; did you mean model?"),
-        ("[jam]\ntempo = 90", "there is no option 'tempo'; known: in, out, api, connect, synth, "
-         "channel_parts, osc, model, provider, seed, takes, render, quiet"),
+        ("[jam]\ntempo = 90", "there is no option 'tempo'; known: in, out, also_in, part_ports, part_offsets, api, "
+         "connect, synth, channel_parts, osc, model, provider, seed, takes, render, quiet"),
         ("[jam]\nseed = -1", "seed: -1 is not allowed; give a whole number from 0 to 4294967295"),
         ("[jam]\nseed = true", "seed: True is not allowed; give a whole number from 0 to 4294967295"),
-        ("[jam]\napi = 'oss'", "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi"),
+        ("[jam]\napi = 'oss'", "api: 'oss' is not allowed; give one of auto, alsa, jack, coremidi, windows"),
         ("[jam]\nin = ['a', 'b']", "in: ['a', 'b'] is not allowed; give a text"),
         ("[jam]\nconnect = 'yes'", "connect: 'yes' is not allowed; give true or false"),
         ("[jam]\nchannel_parts = '1=lead,17=bass'", "channel_parts: '1=lead,17=bass' is not allowed; give "
          "CHANNEL=PART,... with channels 1 to 16, each once, and parts lead, chords, bass, drums, pad, piano"),
+        ("[jam]\nalso_in = 'Keys=flute'", "also_in: 'Keys=flute' is not allowed; give NAME,... or NAME=PART,... with "
+         "each NAME once, and parts lead, chords, bass, drums, pad, piano"),
         ("[jam]\ntakes = ''", "takes: '' is not allowed; give a path"),
         ("[jim]\nseed = 1", "there is no section [jim]; parameters stand at the top, options under [jam]"),
         ("jam = 3", "jam: 3 is not allowed; give a section [jam]"),
@@ -171,7 +174,16 @@ def _or_error(make: Callable[[], Any]) -> Any:
 
 @given(st.sampled_from(OPTIONS), _VALUES)
 def test_an_option_is_refused_or_given_in_its_own_type(entry: Option, value: Any) -> None:
-    kinds = {"text": str, "choice": str, "path": Path, "seed": int, "switch": bool, "channels": dict}
+    kinds = {
+        "text": str,
+        "choice": str,
+        "path": Path,
+        "seed": int,
+        "switch": bool,
+        "channels": dict,
+        "ports": dict,
+        "offsets": dict,
+    }
     checked = _or_error(lambda: entry.check(value))
     if isinstance(checked, ConfigError):
         assert str(checked) == f"{entry.name}: {value!r} is not allowed; give {entry.allowed}"
@@ -188,3 +200,9 @@ def test_any_file_is_settings_or_one_error(table: dict[str, Any]) -> None:
         for entry in PARAMETERS:
             value = getattr(config.settings, entry.name)
             assert entry.check(value) == value
+
+
+@pytest.mark.parametrize("held", [{}, {"settings": None}, {"settings": ["follow"]}])
+def test_a_session_without_settings_is_told(held: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"^settings: .* in session.json is not allowed; give a value for each name"):
+        settings_of(held)

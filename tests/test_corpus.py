@@ -13,7 +13,7 @@ import pytest
 from antiphon.models.beat_grid import BeatGrid
 from antiphon.models.corpus import load_pieces, read_corpus, save_pieces
 from antiphon.models.errors import DataError, MidiFileError
-from antiphon.models.midi_read import read_notes
+from antiphon.models.midi_read import read_midi
 from antiphon.models.notes import Column
 from antiphon.models.parts import Part
 
@@ -21,7 +21,9 @@ from tests.midi_making import midi_bytes, scale
 
 
 def test_tracks_become_parts_and_ticks() -> None:
-    notes = read_notes(midi_bytes({"Melody": scale(72), "Bass": scale(36), "Drum": scale(38)}, {"Drum": 9}), "x.mid")
+    notes = read_midi(
+        midi_bytes({"Melody": scale(72), "Bass": scale(36), "Drum": scale(38)}, {"Drum": 9}), "x.mid"
+    ).notes
     assert set(notes[:, Column.PART].tolist()) == {Part.LEAD, Part.BASS, Part.DRUMS}
     first = notes[notes[:, Column.PART] == Part.LEAD][:3]
     assert first[:, Column.ONSET].tolist() == [0, 12, 24]
@@ -30,8 +32,8 @@ def test_tracks_become_parts_and_ticks() -> None:
 
 
 def test_a_keyboard_alone_is_a_pianist_and_beside_others_accompanies() -> None:
-    alone = read_notes(midi_bytes({"": scale()}), "x.mid")
-    beside = read_notes(midi_bytes({"Vocal": scale(72), "Piano": scale(48)}), "x.mid")
+    alone = read_midi(midi_bytes({"": scale()}), "x.mid").notes
+    beside = read_midi(midi_bytes({"Vocal": scale(72), "Piano": scale(48)}), "x.mid").notes
     assert set(alone[:, Column.PART].tolist()) == {Part.PIANO}
     assert set(beside[:, Column.PART].tolist()) == {Part.LEAD, Part.CHORDS}
 
@@ -46,13 +48,13 @@ def test_a_pedal_lengthens_notes() -> None:
     track.append(mido.Message("control_change", control=64, value=0, time=480))
     song.tracks.append(track)
     path_bytes = _saved(song)
-    notes = read_notes(path_bytes, "x.mid")
+    notes = read_midi(path_bytes, "x.mid").notes
     assert (notes[:, Column.ONSET] + notes[:, Column.DURATION]).tolist() == [48] * 20
 
 
 def test_annotated_beats_are_the_grid() -> None:
     grid = BeatGrid(np.array([0.1, 0.6, 1.1, 1.6, 2.1]), np.array([True, False, True, False, True]))
-    notes = read_notes(midi_bytes({"": scale()}), "x.mid", grid)  # 120 bpm: an eighth is a quarter of a second
+    notes = read_midi(midi_bytes({"": scale()}), "x.mid", grid).notes  # 120 bpm: an eighth is a quarter of a second
     assert notes[1, Column.ONSET] - notes[0, Column.ONSET] == 12
     assert notes[0, Column.BAR_POSITION] == -1  # before the first downbeat
 
@@ -61,7 +63,7 @@ def test_annotated_beats_are_the_grid() -> None:
 def test_a_file_truncated_anywhere_is_an_error_or_less_music(cut: int) -> None:
     whole = midi_bytes({"": scale(notes=24)})
     try:
-        read = len(read_notes(whole[:cut], "x.mid"))
+        read = len(read_midi(whole[:cut], "x.mid").notes)
     except MidiFileError as error:
         told, read = str(error), 0
     else:

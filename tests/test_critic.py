@@ -151,7 +151,7 @@ def test_a_broken_folder_is_told(tmp_path: Path) -> None:
     (folder / FACTS).write_text("{")
     with pytest.raises(ModelError, match="not readable"):
         Critic(folder)
-    other = (shipped_critic().parent / "antiphon" / "touch.onnx").read_bytes()
+    other = (shipped_critic().parent / "neurotune" / "draw.onnx").read_bytes()
     (folder / GRAPH).write_bytes(other)
     (folder / FACTS).write_text(json.dumps(facts | {"files": {GRAPH: hashlib.sha256(other).hexdigest()}}))
     with pytest.raises(ModelError, match="this Antiphon feeds notes"):

@@ -98,8 +98,46 @@ def test_what_ships_is_what_was_trained(trained: Any, tmp_path: Path, monkeypatc
         critic_ship.ship_critic(trained, tmp_path, facts, [], "")
 
 
+def test_a_second_round_learns_from_what_the_first_chose() -> None:
+    from antiphon.models.critic.second_round import with_chosen
+
+    music = pairs(5)
+    made = np.repeat(music.made, 4, axis=1)
+    made[..., Column.PITCH] = 40 + np.arange(4)[None, :, None]  # candidate n repeats pitch 40 + n
+
+    class Likes:
+        def score_tables(self, heard: Any, lines: Any) -> Any:
+            return -np.abs(lines[:, 0, Column.PITCH] - heard[0, Column.PITCH] + 8.0)  # 42 is 8 below 50
+
+    second = with_chosen(Pairs(music.prompts, music.real, made), Likes(), 1)  # type: ignore[arg-type]
+    assert second.made[:, :, 0, Column.PITCH].tolist() == [[40, 42]] * 5
+    assert np.array_equal(second.real, music.real)
+    for singles, told in ((0, "1 to 3 with 4 candidates, not 0"), (4, "1 to 3 with 4 candidates, not 4")):
+        with pytest.raises(DataError, match=f"--singles: {told}"):
+            with_chosen(Pairs(music.prompts, music.real, made), Likes(), singles)  # type: ignore[arg-type]
+
+
+def test_what_the_critic_before_says_still_counts(trained: Any, tmp_path: Path) -> None:
+    from antiphon.export import critic_ship
+    from antiphon.models.critic.judge import Critic
+
+    facts = {"judges": {"name": "fake", "sha256": "0" * 64}}
+    critic_ship.ship_critic(trained, tmp_path / "first", facts, ["groove"], "one")
+    first = Critic(tmp_path / "first")
+    written = critic_ship.ship_critic(trained, tmp_path / "second", facts, ["groove"], "two", first, 0.5)
+    assert "half of these the choice of the critic before" in next(iter(written["scores"]))
+    second, music = Critic(tmp_path / "second"), pairs(2)
+    for prompt, real in zip(music.prompts, music.real, strict=True):
+        alone = first.score_tables(prompt, [real, real + 1])
+        assert second.score_tables(prompt, [real, real + 1]) == pytest.approx(1.5 * alone, abs=1e-5)
+
+
 def test_bad_flags_are_told() -> None:
     from antiphon.export.critic_train import main
 
     with pytest.raises(DataError, match="--prompts: 8 or more, not 2"):
         main(["--run", "nowhere", "--out", "out", "--prompts", "2"])
+    with pytest.raises(DataError, match="--candidates: 2 or more with --before, not 1"):
+        main(["--run", "nowhere", "--out", "out", "--candidates", "1", "--before", "nobody"])
+    with pytest.raises(DataError, match="--weight: 0 to 10, not -1"):
+        main(["--run", "nowhere", "--out", "out", "--before", "nobody", "--weight", "-1"])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from antiphon.export.evaluation_plots import main
 from antiphon.models.baselines import CLASSES
 from antiphon.models.corpus import save_pieces
 from antiphon.models.errors import DataError, ModelError
-from antiphon.models.evaluation import MUSIC, evaluate, main, show
+from antiphon.models.evaluation import MUSIC, evaluate, show
 from antiphon.models.notes import COLUMNS, NoteTable, Piece
 from antiphon.models.scoring import Losses, labelled, losses_of, score_of
 
@@ -120,9 +122,12 @@ def test_the_command_scores_the_shipped_model_and_its_takes(tmp_path: Path, caps
     # the real music of this set is a lead alone by itself: nothing accompanies, and nothing is made up
     assert not any(name.startswith("accompaniment") == (table[MUSIC]["accompaniments"] == 0) for name in rows)
     assert show(table) == capsys.readouterr().out.rstrip("\n")
-    again = tmp_path / "again.json"
-    assert main([*asked, *music, "--json", str(again)]) == 0
+    again, plots = tmp_path / "again.json", tmp_path / "plots"
+    assert main([*asked, *music, "--json", str(again), "--plots", str(plots)]) == 0
     assert again.read_text() == written.read_text()
+    pictures = [plots / "nats-toy.png", plots / "music.png"]
+    assert capsys.readouterr().out.splitlines()[-2:] == [str(path) for path in pictures]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
 
 
 def test_folders_of_music_and_models_are_told_apart(tmp_path: Path) -> None:
@@ -142,8 +147,13 @@ def test_folders_of_music_and_models_are_told_apart(tmp_path: Path) -> None:
 def test_what_cannot_be_scored_is_told_with_a_remedy(tmp_path: Path) -> None:
     run = ["--run", str(_run(tmp_path))]
     cases = (
-        (["antiphon"], "nothing to score on"),
-        ([str(tmp_path)], "no model"),
+        (["antiphon"], "nothing to score on: antiphon is a model; give folders of MIDI files"),
+        (["nope"], "nothing to score on: there is no nope; "),
+        (["small", "/nope"], "nothing to score on: small is a model; there is no /nope; "),
+        (["antiphon", __file__], rf"nothing to score on: antiphon is a model; {re.escape(__file__)} is a file; "),
+        ([str(tmp_path)], f"no model, got {tmp_path}; "),
+        (["antiphon", *run, "--plots", str(tmp_path / "no" / "where")], "--plots .*where: no folder, and none can"),
+        (["antiphon", *run, "--plots", str(tmp_path / "valid.npz")], r"--plots .*valid\.npz: no folder, and none can"),
         (["antiphon", *run, "--only", "toy,jazz"], "--only names jazz, held out are toy"),
         (["antiphon", *run, "--json", str(tmp_path / "nowhere" / "a.json")], "there is no such folder"),
         (["antiphon", *run, "--orders", "8"], "--orders is 8; give 0 to 7"),
@@ -155,5 +165,5 @@ def test_what_cannot_be_scored_is_told_with_a_remedy(tmp_path: Path) -> None:
             main(argv)
     with pytest.raises(DataError, match="has 0 excerpts of 328 notes"):
         main(["antiphon", *run, "--notes", "50", "--music", "--take-notes", "200"])
-    with pytest.raises(ModelError, match="nosuch"):
+    with pytest.raises(ModelError, match=r"nosuch.*; give one of these names, or a model's folder"):
         main(["nosuch", *run])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from antiphon.models.continuations import held_notes
-from antiphon.models.events import EVENT, event_of, events_of
+from antiphon.models.controls import UNTOLD
+from antiphon.models.events import CYCLE, EVENT, TOLD, events_of, told_of
 from antiphon.models.notes import COLUMNS, Column, NoteTable, ordered
 from antiphon.models.recent import Recent, recent_of
 from hypothesis import given, settings
@@ -33,5 +34,8 @@ def test_a_note_that_follows_a_state_is_the_row_of_its_excerpt(notes: NoteTable)
     recent, before = Recent.nothing(), None
     for note, row in zip(held_notes(notes), rows, strict=True):
         recent = recent.advance(note)
-        assert event_of(before, note, recent)[0].tolist() == row.tolist()
+        told = told_of(before, note, recent)[0].tolist()
+        assert (len(told), told[:EVENT]) == (TOLD, row.tolist())
+        assert told[EVENT:-2] == list(UNTOLD)
+        assert told[-2:] == [note.tick % CYCLE, (note.tick if before is None else before) % CYCLE]
         before = note.tick

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from antiphon.models.errors import MidiFileError
 from antiphon.models.midi_bytes import LARGEST_FILE, checked
-from antiphon.models.midi_read import LONGEST_BEATS, Timing, read_midi, read_notes
+from antiphon.models.midi_read import LONGEST_BEATS, Timing, read_midi
 from antiphon.models.notes import COLUMNS, Column, NoteTable
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,10 +173,10 @@ def test_memory_stays_in_proportion_to_the_files(told: dict[str, tuple[int | str
 
 def test_every_cut_of_a_small_file_is_an_error() -> None:
     whole = midi_bytes({"Melody": scale(notes=18), "Bass": scale(36, 18)})
-    assert len(read_notes(whole, "x.mid")) == 36
+    assert len(read_midi(whole, "x.mid").notes) == 36
     for cut in range(len(whole)):
         with pytest.raises(MidiFileError, match=r"x\.mid"):
-            read_notes(whole[:cut], "x.mid")
+            read_midi(whole[:cut], "x.mid")
 
 
 def _sane(notes: NoteTable) -> bool:

@@ -6,9 +6,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from antiphon.daemon import journal as journal_module
+from antiphon.daemon.brain import journal_scan
+from antiphon.daemon.brain.journal_scan import scan
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import SegmentWriter, preallocate, read_journal, segment_path
 from antiphon.daemon.messages import RECORD_BYTES, Kind, Record
@@ -32,6 +35,20 @@ def test_what_is_appended_is_read_back_also_before_close(tmp_path: Path) -> None
             writer.append(record)
         assert list(read_journal(tmp_path, "wire")) == records
     assert list(read_journal(tmp_path, "wire")) == records
+
+
+@pytest.mark.parametrize("module", [journal_module, journal_scan])
+def test_a_segment_that_is_taken_back_while_it_is_read_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    preallocate(tmp_path, "wire", 0)
+    with SegmentWriter(tmp_path, "wire") as writer:
+        writer.append(_wake(1))
+    # the disk was full: it was there when the folder was listed, and is not any more
+    seen = [segment_path(tmp_path, "wire", index) for index in (0, 1)]
+    monkeypatch.setattr(module, "segment_paths", lambda _folder, _prefix: seen)
+    read = _ids(tmp_path) if module is journal_module else [r.id for r in scan(tmp_path, "wire", (Kind.WAKE,))]
+    assert read == [1]
 
 
 def test_a_segment_is_a_megabyte_that_the_disk_has_reserved(tmp_path: Path) -> None:

@@ -14,32 +14,15 @@ import pytest
 from antiphon.models.errors import AntiphonError, DataError, ModelError
 from antiphon.models.notes import Column
 
-from tests.training_making import RECIPE, music
+from tests.training_making import exported_run, music
 
 pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has learnt nothing yet, exported with its weights."""
-    import torch
-    from antiphon.export.onnx_export import export_run
-    from antiphon.models.checkpoint import load_network
-    from antiphon.models.learn_weights import WEIGHTS, weights_of
-    from antiphon.models.recipe import Recipe
-    from antiphon.models.training_run import Run
-
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("base")
-    Run(folder, Recipe.parse(RECIPE, "test"), "cpu").save()
-    export_run(folder / "checkpoint.pt", folder / "tiny", "tiny", {})
-    data = weights_of(load_network(folder / "checkpoint.pt")[0])
-    (folder / "tiny" / WEIGHTS).write_bytes(data)
-    path = folder / "tiny" / "model.json"
-    facts = json.loads(path.read_text())
-    facts["files"][WEIGHTS] = hashlib.sha256(data).hexdigest()
-    path.write_text(json.dumps(facts))
-    return folder / "tiny"
+    """A model that has learnt nothing yet, with its weights."""
+    return exported_run(tmp_path_factory) / "tiny"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +42,7 @@ def _learn(base: Path, folder: Path, out: Path, *more: str, copied: Path | None 
 
     def export(checkpoint: Path, fresh: Path) -> None:
         fresh.mkdir()
-        for path in (*copied.glob("*.onnx"), copied / "model.json"):
+        for path in (*copied.glob("*.onnx"), copied / "weights.bin", copied / "model.json"):
             shutil.copy(path, fresh / path.name)
 
     return learn.main(given, export, learnt_model.describe, draw_run)

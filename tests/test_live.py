@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from tests.jack_rig import JackServer, sounding, wait_until
 from tests.live_rig import ANTIPHON, LiveSession
+from tests.osc_rig import free_port
 
 pytestmark = pytest.mark.jack
 
@@ -101,9 +103,7 @@ def test_a_killed_brain_costs_a_moment_and_nothing_played(jack: JackServer, tmp_
 
 
 def test_osc_is_heard_from_the_next_note_and_echoed(jack: JackServer, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     control.bind(("127.0.0.1", 0))
     control.settimeout(10)
@@ -143,6 +143,7 @@ def test_answer_waits_for_the_phrase_and_yields(jack: JackServer, tmp_path: Path
         for pitch in _TUNE:
             client.play(0x90, pitch, 80)
             client.play(0x80, pitch, 0)
+            threading.Event().wait(0.03)  # a performer's pace, which is the answer's
         assert not _ons(client.messages())
         client.play(0xB0, 64, 0)
         client.wait_for(_replies(2), "an answer")
@@ -159,8 +160,8 @@ def test_answer_waits_for_the_phrase_and_yields(jack: JackServer, tmp_path: Path
 def test_a_session_that_is_killed_whole_is_recovered(jack: JackServer, tmp_path: Path) -> None:
     with LiveSession(tmp_path / "takes", "--mode", "follow", "--osc", "off") as live:
         _play_tune(live)
-        live.process.kill()
-        live.process.wait(10)
+        live.session.process.kill()
+        live.session.process.wait(10)
         wait_until(lambda: not live.folder.is_running, "the lock is gone")
         done = subprocess.run(
             [*ANTIPHON, "recover", "--takes", str(tmp_path / "takes")], capture_output=True, text=True, check=False

@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from antiphon.daemon.brain.osc_wire import message, read
 from antiphon.daemon.messages import Kind, Mark
 
 from tests.jack_rig import JackServer, sounding, wait_until
 from tests.live_rig import ANTIPHON, LiveSession
+from tests.osc_rig import free_port
 
 _THRU = 15
 
@@ -20,9 +22,7 @@ class Remote:
     """Says and hears OSC."""
 
     def __init__(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(10)
@@ -48,6 +48,7 @@ def _play(live: LiveSession, pitch: int) -> None:
     live.client.play(0x80, pitch, 0)
 
 
+@pytest.mark.jack
 def test_the_model_is_changed_over_osc_and_its_take_is_made_again_equal(jack: JackServer, tmp_path: Path) -> None:
     remote = Remote()
     flags = ("--mode", "follow", "--osc", f"127.0.0.1:{remote.port}", "--thru", "on", "--model", "neurotune")

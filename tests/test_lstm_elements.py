@@ -14,7 +14,7 @@ from antiphon.models.lstm.elements import Element, Spelling, elements_of, normal
 from antiphon.models.lstm.generation import GenerationError
 from antiphon.models.lstm.midi_write import duration_s, write_midi
 from antiphon.models.lstm.vocabulary import UNKNOWN, Vocabulary
-from antiphon.models.midi_read import read_notes
+from antiphon.models.midi_read import read_midi
 from antiphon.models.notes import NoteTable
 from antiphon.models.parts import Part
 from hypothesis import given, settings
@@ -106,7 +106,7 @@ def test_a_file_holds_the_elements_it_was_made_of(tmp_path_factory: pytest.TempP
     write_midi(chords, path, offset, program=52)
     song = mido.MidiFile(path)
     assert song.length == pytest.approx(duration_s(len(chords), offset), abs=0.005)
-    assert elements_of(read_notes(path.read_bytes(), "x")) == chords
+    assert elements_of(read_midi(path.read_bytes(), "x").notes) == chords
     sounding: set[int] = set()
     for message in song:
         if message.type == "note_on" and message.velocity:

@@ -151,8 +151,8 @@ def test_nothing_allowed_is_told(generator: ElementGenerator) -> None:
     forbidden = np.full(PITCHES, -np.inf, np.float32)
     with pytest.raises(ValueError, match="forbidden"):
         generator.sample(generator.initial(), Constraints(part=0, pitch_bias=forbidden), _HALF)
-    with pytest.raises(ValueError, match="must be forced"):
-        generator.reply(generator.initial(), HeldNote(0, 0, 60, 80), Constraints(part=1), _HALF)
+    with pytest.raises(ValueError, match="forbidden"):
+        generator.reply(generator.initial(), HeldNote(0, 0, 60, 80), Constraints(part=0, pitch_bias=forbidden), _HALF)
 
 
 def test_a_reply_is_a_step_and_a_sample(generator: ElementGenerator) -> None:

@@ -35,6 +35,30 @@ def test_one_of_each_kind_ships_the_default_first() -> None:
     assert [find_model(name).kind for name in shipped_models()] == list(KINDS)
 
 
+def test_small_is_the_default_wherever_a_model_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert find_model("small") == find_model("antiphon")
+    assert models_command.main([]) == 0
+    named = [line.partition(" ")[0] for line in capsys.readouterr().out.splitlines() if "also named small" in line]
+    assert named == ["antiphon"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").mkdir()  # a folder of the user's goes before, as with every name
+    with pytest.raises(ModelError, match=r"small holds no model\.json"):
+        find_model("small")
+
+
+def test_a_name_of_none_is_told_with_those_that_are() -> None:
+    with pytest.raises(ModelError) as told:
+        find_model("nosuch")
+    assert str(told.value) == (
+        "model: 'nosuch' is neither a model that ships (antiphon, lstm, neurotune, small) nor a folder; "
+        "give one of these names, or a model's folder"
+    )
+    with pytest.raises(ModelError, match=r"no weights of 'large' ship, its recipe alone; train it .* --recipe large "):
+        find_model("large")
+
+
 def test_all_that_ships_is_small() -> None:
     files = [path for name in shipped_models() for path in find_model(name).folder.iterdir()]
     assert sum(path.stat().st_size for path in files) < _MOST_BYTES

@@ -101,8 +101,8 @@ def test_there_are_two_onsets_a_beat_however_sparse_the_model_and_silent_the_per
     seed: int, sparse: float, plays: bool
 ) -> None:
     generator = FakeGenerator(sparse=sparse, parts=(6.0, 0.0, 0.0, 0.0, 0.0, 0.0))
-    log = run(engine("accompany", generator, seed=seed), MELODY if plays else [], 60.0)
-    assert min(rates(log, 0.5, 60.0, 120.0)) >= 2.0
+    log = run(engine("accompany", generator, seed=seed), MELODY if plays else [], 40.0)
+    assert min(rates(log, 0.5, 40.0, 120.0)) >= 2.0
 
 
 def test_bass_and_drums_are_there_when_they_are_needed() -> None:
@@ -133,6 +133,23 @@ def test_nobody_rubs_against_a_note_that_is_held() -> None:
     held = np.array(biases[-12:])  # the last second: it is held since two
     assert held[:, [59, 61]].max() < -2.5  # whatever else sounds
     assert np.median(held[:, [57, 60, 64]]) > -2.0
+
+
+def test_a_bass_listens_to_the_chords_that_the_performer_holds() -> None:
+    chords = [(48, 60, 64, 67), (45, 57, 60, 64), (41, 57, 60, 65), (43, 59, 62, 67)] * 3
+    given = in_order(
+        [on(0.5 + 2.0 * bar, pitch) for bar, chord in enumerate(chords) for pitch in chord],
+        [off(2.4 + 2.0 * bar, pitch) for bar, chord in enumerate(chords) for pitch in chord],
+    )  # fmt: skip
+    log = run(engine("accompany", parts="bass", key="off"), given, 24.0)
+    under = [
+        (note.b, chords[int((note.t_ns / S - 0.5) // 2.0)])
+        for note in played(log)
+        if 0.5 <= note.t_ns / S < 24.0 and (note.t_ns / S - 0.5) % 2.0 > 0.3  # heard in time to be thought of
+    ]
+    assert len(under) > 15
+    assert np.mean([pitch % 12 in {one % 12 for one in chord} for pitch, chord in under]) > 0.7
+    assert np.mean([pitch % 12 == chord[0] % 12 for pitch, chord in under]) > 0.4
 
 
 def test_density_is_aimed_for() -> None:

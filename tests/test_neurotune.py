@@ -10,7 +10,7 @@ import pytest
 from antiphon.export.neurotune_curves import Panel, averaged, axis_of, draw_curves, draw_rolls
 from antiphon.export.neurotune_papers import main
 from antiphon.models.errors import DataError
-from antiphon.models.midi_read import read_notes
+from antiphon.models.midi_read import read_midi
 from antiphon.models.neurotune import metrics
 from antiphon.models.neurotune.post import in_scale, tidied, without_long_rests, without_overlaps
 from antiphon.models.neurotune.recipe import Recipe
@@ -248,7 +248,7 @@ def test_pictures_show_their_lines_and_notes(tmp_path: Path) -> None:
 
 def test_a_sample_is_a_midi_file_with_the_same_notes(tmp_path: Path) -> None:
     tune = melody(32)
-    back = read_notes(write_midi(tune, tmp_path / "a.mid").read_bytes(), "a.mid")
+    back = read_midi(write_midi(tune, tmp_path / "a.mid").read_bytes(), "a.mid").notes
     for column in (Column.ONSET, Column.DURATION, Column.PITCH, Column.VELOCITY):
         assert back[:, column].tolist() == tune[:, column].tolist()
 

@@ -245,7 +245,8 @@ def test_the_paper_prints_its_table_and_writes_its_pictures(
     for name in ("curves.png", "adversarial-100.png", "likelihood-100-1.mid", "adversarial.pt"):
         assert (out / name).stat().st_size > 0
     with pytest.raises(DataError, match=r"train\.npz"):
-        main(["--run", str(tmp_path), "--out", str(out)])
+        main(["--run", str(tmp_path), "--out", str(tmp_path / "other")])
+    assert not (tmp_path / "other").exists()
 
 
 def test_real_music_is_nearer_to_itself_than_a_generator_that_learnt_nothing(recipe: Recipe, music: Sequences) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 import pytest
 from antiphon.daemon.brain.model_start import refused_provider
-from antiphon.daemon.brain.news import log_line, warning
+from antiphon.daemon.brain.news import Hints, log_line, warning
+from antiphon.daemon.brain.osc_addresses import ACTIONS, PREFIX
 from antiphon.daemon.messages import Kind, Mark, Record
+from antiphon.daemon.settings import Settings
 
-from tests.engine_rig import change, midi, ns
+from tests.engine_rig import change, midi, ns, off, on
 
 _PORTS = {"in": "Stage piano", "out": None}
 
@@ -59,3 +64,41 @@ def test_a_provider_that_did_not_come_is_told(asked: str, got: str, told: bool) 
     line = refused_provider({"provider_asked": asked, "provider": got})
     assert line.startswith(f"provider: {asked} was asked for") is told
     assert bool(line) is told
+
+
+def _hints(records: Iterable[Record], settings: Settings) -> list[tuple[float, str]]:
+    hints = Hints()
+    return [(record.t_ns / 1e9, line) for record in records if (line := hints.hear(record, settings))]
+
+
+def _strokes(start_s: float, seconds: float) -> list[Record]:
+    return [
+        record
+        for half in range(round(seconds * 2) + 1)
+        for record in (on(start_s + half / 2, 60), off(start_s + half / 2 + 0.2, 60))
+    ]
+
+
+def test_who_plays_on_without_a_beat_is_told_once_how_to_give_one() -> None:
+    followed = Settings().with_value("clock", "followed")
+    ((at_s, line),) = _hints([*_strokes(1, 10), *_strokes(60, 40)], followed)
+    assert at_s == 65.0  # of playing; the rest of fifty seconds does not count
+    assert line.startswith("no beat found yet in what you play; ")
+    known = [address.path for address in ACTIONS] + [f"{PREFIX}clock"]
+    assert [word for word in re.findall(r"/antiphon/\w+", line) if word not in known] == []
+
+
+def test_no_hint_where_a_beat_is_found_or_none_is_sought_or_nothing_is_struck() -> None:
+    followed = Settings().with_value("clock", "followed")
+    found = Record(Kind.MARK, Mark.CLOCK_START, t_ns=ns(6))
+    assert _hints([*_strokes(1, 5), found, *_strokes(7, 60)], followed) == []
+    assert _hints(_strokes(1, 60), Settings()) == []
+    assert _hints([midi(t, 0x90, 60, 0) for t in range(1, 60)], followed) == []
+    assert _hints(_strokes(1, 14.5), followed) == []
+
+
+def test_a_range_the_wrong_way_round_is_told_once() -> None:
+    crossed = Settings().with_value("low", 90).with_value("high", 30)
+    lines = _hints([change(1, "low", 90), change(2, "high", 30)], crossed)
+    assert lines == [(1.0, "low (90) is above high (30): it plays between the two all the same")]
+    assert _hints([change(1, "low", 30)], Settings()) == []

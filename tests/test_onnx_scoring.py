@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from antiphon.models.controls import UNTOLD
+from antiphon.models.events import TOLD
 from antiphon.models.notes import COLUMNS, Column, NoteTable
 from antiphon.models.onnx_scoring import score_pieces
 from numpy.typing import NDArray
@@ -28,24 +28,28 @@ class _Step:
         self.recalls = recalls
 
     def get_inputs(self) -> list[_Item]:
-        items = [_Item("hidden", ["batch", 1]), _Item("controls", ["batch", len(UNTOLD)])]
+        items = [_Item("hidden", ["batch", 1]), _Item("told", ["batch", TOLD])]
         return [*items, _Item("keys", ["batch", "notes", 3])] if self.recalls else items
 
     def run(self, _: None, feed: Feed) -> list[NDArray[np.float32]]:
-        batch = len(feed["event"])
+        batch = len(feed["told"])
         heard = feed["hidden"] + 1
-        out = [heard, heard, heard, np.zeros((batch, 6), np.float32), np.zeros((batch, 6, 97), np.float32)]
+        row = [heard, heard, np.zeros((batch, 6 + 6 * 97), np.float32), heard]  # one feature of one key
         if self.recalls:
             assert feed["keys"].shape == feed["values"].shape == (batch, int(heard[0, 0]) - 1, 3)
             assert (feed["keys"] == 7.0).all()
-            out += [np.full((batch, 3), 7.0, np.float32)] * 2
-        return out
+            row += [np.full((batch, 3), 7.0, np.float32)] * 2
+        return [np.concatenate(row, axis=1)]
 
 
 class _Pitch:
+    def get_inputs(self) -> list[_Item]:
+        return [_Item("context", ["batch", 1]), _Item("features", ["batch", 1, 1])]
+
     def run(self, _: None, feed: Feed) -> list[NDArray[np.float32]]:
         logits = np.zeros((len(feed["context"]), 128), np.float32)
         logits[:, 60] = -feed["context"][:, 0]
+        assert (feed["features"][:, 0] == feed["context"]).all()
         return [logits, feed["context"]]
 
 

@@ -3,65 +3,17 @@
 from __future__ import annotations
 
 import random
-import socket
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from antiphon.daemon.brain.osc import OscControl, open_osc
+from antiphon.daemon.brain.osc import OscControl
 from antiphon.daemon.brain.osc_addresses import ACTIONS
-from antiphon.daemon.brain.osc_socket import parse_osc_address
-from antiphon.daemon.brain.osc_subscribers import LEASE_NS, MAX_SUBSCRIBERS, Subscribers
-from antiphon.daemon.brain.osc_wire import Message, bundle, message, read
-from antiphon.daemon.errors import ConfigError, ControlError
+from antiphon.daemon.brain.osc_wire import Message, bundle, message
 from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.settings import PARAMETERS, Settings, parameter
-from hypothesis import given
-from hypothesis import strategies as st
 
-
-class Controller:
-    """A fader bank: one UDP socket that says and hears."""
-
-    def __init__(self, control: OscControl) -> None:
-        self._to = control.address
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(5)
-
-    def say(self, address: str, *values: float | int | str) -> None:
-        self.socket.sendto(message(address, *values), self._to)
-
-    def say_raw(self, data: bytes) -> None:
-        self.socket.sendto(data, self._to)
-
-    def hear(self) -> list[Message]:
-        """Give the next datagram's messages."""
-        return read(self.socket.recv(65_536))
-
-    def hears_nothing(self) -> bool:
-        self.socket.setblocking(False)
-        try:
-            self.socket.recv(65_536)
-        except BlockingIOError:
-            return True
-        finally:
-            self.socket.settimeout(5)
-        return False
-
-
-@pytest.fixture
-def control() -> Iterator[OscControl]:
-    with OscControl(("127.0.0.1", 0), Settings()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def controller(control: OscControl) -> Iterator[Controller]:
-    fader_bank = Controller(control)
-    yield fader_bank
-    fader_bank.socket.close()
+from tests.osc_rig import Controller
 
 
 def _set(name: str, value: Any, t_ns: int = 7) -> Record:
@@ -90,6 +42,8 @@ def _set(name: str, value: Any, t_ns: int = 7) -> Record:
         ("/antiphon/trigger", (), Record(Kind.TRIGGER, t_ns=7)),
         ("/antiphon/trigger", (1.0,), Record(Kind.TRIGGER, t_ns=7)),
         ("/antiphon/panic", (), Record(Kind.PANIC, t_ns=7)),
+        ("/antiphon/nudge", (0.25,), Record(Kind.NUDGE, t_ns=7, value=0.25)),
+        ("/antiphon/nudge", ("-0.5",), Record(Kind.NUDGE, t_ns=7, value=-0.5)),
         ("/antiphon/reseed", (42,), Record(Kind.SEED, id=42, t_ns=7)),
         ("/antiphon/reseed", (4294967295,), Record(Kind.SEED, id=4294967295, t_ns=7)),
     ],
@@ -145,11 +99,11 @@ def test_reseed_without_a_seed_draws_a_new_one(control: OscControl, controller: 
     [
         ("/antiphon/top_p", (3.0,), "top_p: 3.0 is not allowed; give 0.05 to 1"),
         ("/antiphon/tempo", (float("nan"),), "tempo: nan is not allowed; give 30 to 300 bpm"),
-        ("/antiphon/low", (1e30,), "low: 1e+30 is not allowed; give 0 to 127 MIDI pitch"),
+        ("/antiphon/low", (1e30,), "low: 1e+30 is not allowed; give a whole number from 0 to 127 (MIDI pitch)"),
         ("/antiphon/mode", ("solo",), "mode: 'solo' is not allowed; give one of follow, answer, continue, "
          "accompany"),
         ("/antiphon/mode", (-1,), "mode: -1 is not allowed; give one of follow, answer, continue, accompany"),
-        ("/antiphon/low", (1, 2), "low: 2 values are not allowed; give 0 to 127 MIDI pitch"),
+        ("/antiphon/low", (1, 2), "low: 2 values are not allowed; give a whole number from 0 to 127 (MIDI pitch)"),
         ("/antiphon/tempoo", (1,), "there is no parameter 'tempoo'; did you mean tempo?"),
         ("/antiphon/reseed", (-1,), "reseed: -1 is not allowed; give 0 to 4294967295"),
         ("/antiphon/reseed", (1.5,), "reseed: 1.5 is not allowed; give 0 to 4294967295"),
@@ -182,64 +136,6 @@ def test_get_tells_one_parameter_with_what_was_just_heard(control: OscControl, c
     assert control.receive(1) == [_set("tempo", 90, t_ns=1)]
     assert controller.hear() == [Message("/antiphon/tempo", (90.0,))]
     assert controller.hear() == [Message("/antiphon/key", ("auto",))]
-
-
-def test_a_subscriber_gets_the_state_and_then_each_change_once(control: OscControl, controller: Controller) -> None:
-    controller.say("/antiphon/subscribe")
-    assert control.receive(1) == []
-    assert [told.address for told in controller.hear()] == [f"/antiphon/{entry.name}" for entry in PARAMETERS]
-    settings = Settings().with_value("tempo", 90).with_value("parts", "bass+drums").with_value("mute", "on")
-    control.publish(settings, 2)
-    control.publish(settings, 3)
-    assert [controller.hear() for _ in range(3)] == [
-        [Message("/antiphon/parts", ("bass+drums",))],
-        [Message("/antiphon/tempo", (90.0,))],
-        [Message("/antiphon/mute", (1,))],
-    ]
-    assert controller.hears_nothing()
-
-
-def test_a_subscriber_may_listen_on_another_port_and_leave(control: OscControl, controller: Controller) -> None:
-    page = Controller(control)
-    port = page.socket.getsockname()[1]
-    controller.say("/antiphon/subscribe", port)
-    control.receive(1)
-    assert len(page.hear()) == len(PARAMETERS)
-    controller.say("/antiphon/unsubscribe", port)
-    control.receive(2)
-    control.publish(Settings().with_value("tempo", 90), 3)
-    assert page.hears_nothing()
-    assert controller.hears_nothing()
-    page.socket.close()
-
-
-def test_a_subscription_ends_by_itself_unless_its_host_is_heard(control: OscControl, controller: Controller) -> None:
-    controller.say("/antiphon/subscribe")
-    control.receive(0)
-    controller.hear()
-    controller.say("/antiphon/trigger")
-    control.receive(LEASE_NS - 1)
-    control.publish(Settings().with_value("tempo", 90), LEASE_NS)
-    assert controller.hear() == [Message("/antiphon/tempo", (90.0,))]
-    control.publish(Settings().with_value("tempo", 91), 2 * LEASE_NS)
-    assert controller.hears_nothing()
-    assert control.metrics.osc_subscribers == 0
-
-
-@given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.integers(0, 40))))
-def test_subscribers_are_bounded_and_the_longest_silent_gives_way(steps: list[tuple[str, int]]) -> None:
-    subscribers = Subscribers()
-    expected: list[tuple[str, int]] = []  # longest silent first
-    for t_ns, (what, port) in enumerate(steps):
-        who = ("10.0.0.1", port)
-        if who in expected:
-            expected.remove(who)
-        if what == "add":
-            subscribers.add(who, t_ns)
-            expected = [*expected, who][-MAX_SUBSCRIBERS:]
-        else:
-            subscribers.remove(who)
-        assert list(subscribers.at(t_ns)) == expected
 
 
 def test_status_tells_the_callers_counters_and_its_own_in_one_datagram() -> None:
@@ -329,54 +225,6 @@ def test_an_answer_that_cannot_be_sent_is_counted(control: OscControl, controlle
     assert control.metrics.osc_unsent == 1
 
 
-def test_a_port_in_use_is_one_plain_error_or_a_session_without_osc(control: OscControl) -> None:
-    host, port = control.address
-    spec = f"{host}:{port}"
-    with pytest.raises(ControlError) as caught:
-        open_osc(spec, Settings(), strict=True)
-    assert str(caught.value).startswith(f"osc: UDP port {port} on 127.0.0.1 cannot be had (")
-    assert str(caught.value).endswith(f"; give --osc 127.0.0.1:{port + 1} or --osc off")
-    lines: list[str] = []
-    assert open_osc(spec, Settings(), report=lines.append) is None
-    assert lines == [f"{caught.value}; playing without OSC"]
-
-
-def test_osc_off_opens_nothing() -> None:
-    assert open_osc("off", Settings(), strict=True) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("off", None),
-        ("OFF", None),
-        ("9011", ("127.0.0.1", 9011)),
-        ("0.0.0.0:0", ("0.0.0.0", 0)),
-        ("[::1]:9010", ("::1", 9010)),
-        ("stage.local:9000", ("stage.local", 9000)),
-    ],
-)
-def test_osc_addresses_as_written(text: str, expected: tuple[str, int] | None) -> None:
-    assert parse_osc_address(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "on", "127.0.0.1", "127.0.0.1:", ":9010", "127.0.0.1:70000", "a:-1", "a:²"])
-def test_an_osc_address_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"^osc: .* is not allowed; give HOST:PORT"):
-        parse_osc_address(text)
-
-
-def test_a_host_that_is_not_this_machine_is_one_plain_error() -> None:
-    with pytest.raises(ControlError, match=r"^osc: UDP port 9010 on 192\.0\.2\.1 cannot be had"):
-        OscControl(("192.0.2.1", 9010))
-
-
-def test_it_listens_on_loopback_unless_told_otherwise() -> None:
-    with OscControl(("127.0.0.1", 0)) as control:
-        assert control.address[0] == "127.0.0.1"
-    assert parse_osc_address("9010") == ("127.0.0.1", 9010)
-
-
 def test_closing_twice_is_quiet(control: OscControl) -> None:
     control.close()
     control.close()
@@ -389,6 +237,33 @@ def test_no_action_hides_a_parameter() -> None:
 
 def test_every_action_is_heard(control: OscControl, controller: Controller) -> None:
     for action in ACTIONS:
-        controller.say(action.path)
+        controller.say(action.path, *([0.25] if action.path.endswith("nudge") else []))
     control.receive(1)
     assert control.metrics.osc_refused == 0
+
+
+def test_the_fourth_tap_sets_the_tempo_and_says_where_the_beat_is(control: OscControl, controller: Controller) -> None:
+    half_ns = 500_000_000
+    for number in range(3):
+        controller.say("/antiphon/tap")
+        assert control.receive(number * half_ns) == []
+        controller.say("/antiphon/tap", 0)  # the button is let go
+        assert control.receive(number * half_ns + 200_000_000) == []
+    controller.say("/antiphon/tap", 1.0)
+    tapped = Record(Kind.TAPPED, t_ns=3 * half_ns, u_ns=3 * half_ns)
+    assert control.receive(3 * half_ns) == [_set("tempo", 120.0, 3 * half_ns), tapped]
+    controller.say("/antiphon/tempo")
+    assert control.receive(4 * half_ns) == []
+    assert controller.hear() == [Message("/antiphon/tempo", (120.0,))]
+
+
+@pytest.mark.parametrize("values", [(), (0.51,), (-7,), ("left",), (0.1, 0.2), (float("nan"),)])
+def test_a_nudge_that_is_none_is_told_what_is_allowed(
+    control: OscControl, controller: Controller, values: tuple[Any, ...]
+) -> None:
+    controller.say("/antiphon/nudge", *values)
+    assert control.receive(1) == []
+    (told,) = controller.hear()
+    assert told.address == "/antiphon/error"
+    assert "give -0.5 to 0.5 beats" in told.values[0]
+    assert control.metrics.osc_refused == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ def _name(path: Path) -> str:
     return ".".join(("antiphon", *parts)).removesuffix(".__init__")
 
 
+@functools.cache
 def _imports(path: Path, *, at_once: bool = False) -> set[str]:
     """Give every module that a file imports, `from a import b` as both a and a.b; `at_once`: when imported."""
     found: set[str] = set()
@@ -124,10 +126,14 @@ def test_bridges_import_nothing_of_the_insides(path: Path) -> None:
     assert _under(_imports(path), "antiphon.daemon", "antiphon.export", "antiphon.models") == set()
 
 
+@functools.cache
+def _with_torch() -> set[str]:
+    return {_name(file) for file in _modules("models") if _under(_imports(file), "torch")}
+
+
 @pytest.mark.parametrize("path", _modules("daemon"), ids=_name)
 def test_the_daemon_imports_models_without_torch(path: Path) -> None:
-    imported = _imports(path)
-    with_torch = {_name(file) for file in _modules("models") if _under(_imports(file), "torch")}
+    imported, with_torch = _imports(path), _with_torch()
     assert with_torch
     assert _under(imported, "torch", *with_torch) == set()
     if not _is_root(path):

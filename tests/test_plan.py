@@ -147,15 +147,6 @@ def test_looseness_is_a_few_milliseconds_and_none_at_1(tightness: float) -> None
     assert (max(offsets) > 1) == (tightness < 1)
 
 
-def test_a_fresh_seed_is_another_looseness() -> None:
-    first, second = stage(tightness=0.0), stage(tightness=0.0)
-    second.reseed(2)
-    assert first.loosened(1) != second.loosened(1)
-    second.reseed(1)
-    first.reseed(1)
-    assert [first.loosened(1) for _ in range(5)] == [second.loosened(1) for _ in range(5)]
-
-
 def test_density_counts_chords_once_and_looks_back_two_bars() -> None:
     density = Density(0)
     for beat in range(20):

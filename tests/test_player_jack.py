@@ -137,7 +137,7 @@ def test_a_signal_to_the_whole_group_ends_every_note_and_leaves_a_whole_journal(
     recorder.wait_count(bytes((0xBF, 64, 127)))
     recorder.wait_count(bytes((0x91, 67, 100)))
     _command(recorder, 5)
-    recorder.wait_count(bytes((0x90, 51, 90)))
+    recorder.wait_count(bytes((0xB0, 64, 127)))  # the last of its orders
     brain = player.brains()[-1]
     result = player.stop(number)
     assert (result["status"], result["reason"]) == (0, "signal")
@@ -300,7 +300,7 @@ def test_nonsense_from_the_brain_is_counted_and_passed_over(stage: tuple[PlayerP
     recorder.play(0x90, 60, 100)
     recorder.wait_count(bytes((0x91, 67, 100)))
     result = player.stop()
-    assert result["malformed_orders"] == 4
+    assert result["malformed_orders"] == 7
     assert (result["sent"], result["brains"]) == (1, 1)
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import mido
 import pytest
-from antiphon.daemon.journal import SEGMENT_RECORDS, SegmentWriter, preallocate, segment_path
+from antiphon.daemon.journal import SEGMENT_RECORDS, SegmentWriter, preallocate, read_journal, segment_path
 from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.player.config import PlayerConfig
 from antiphon.daemon.player.process import run_player
 from antiphon.models.errors import MidiFileError
 
-from tests.player_rig import PlayerProcess, whole_books
+from tests.player_rig import BRAIN_HEAD, PlayerProcess, whole_books
+
+pytestmark = pytest.mark.realtime
 
 
 def _performance(path: Path, notes: int = 5) -> Path:
@@ -133,3 +137,39 @@ def test_a_brain_that_told_its_remedy_ends_the_session_however_slowly_it_leaves(
     )
     result = run_player(config)
     assert (result.exit_code, result.reason, result.brains) == (2, "brain", 1)
+
+
+def test_a_machine_that_slept_ends_what_sounded_and_sends_no_burst(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brain = """\
+send(Kind.READY, t_ns=clock())
+for record in records():
+    if record.kind == Kind.MIDI_IN and record.a == 0x90:
+        send(Kind.NOTE, b=60, c=80, id=1, t_ns=clock(), u_ns=clock() + 60_000 * MS, value=900.0 * MS)
+        for number in range(2, 9):
+            send(Kind.NOTE, b=60 + number, c=80, id=number, t_ns=clock() + 30_000 * MS, value=900.0 * MS)
+    if record.kind == Kind.SENT:
+        open(os.path.join(folder, "sounds"), "w").close()
+    if record.kind == Kind.STOP:
+        break
+"""
+    script = tmp_path / "small_brain.py"
+    script.write_text(BRAIN_HEAD + brain)
+    sounds, hour_ns = tmp_path / "sounds", 3600 * 1_000_000_000
+
+    def boot_clock() -> Callable[[], int]:
+        return lambda: time.perf_counter_ns() + (hour_ns if sounds.exists() else 0)
+
+    monkeypatch.setattr("antiphon.daemon.player.process.boot_clock", boot_clock)
+    config = PlayerConfig(
+        tmp_path, ports=False, performer=_performance(tmp_path / "a.mid", 1), tail_s=1.5,
+        brain=(sys.executable, str(script)),
+    )  # fmt: skip
+    result = run_player(config)
+    assert (result.sent, result.cut, result.cancelled) == (1, 1, 7)
+    records = list(read_journal(tmp_path, "wire"))
+    (slept,) = [record for record in records if record.kind == Kind.SLEPT]
+    assert slept.u_ns == pytest.approx(hour_ns, abs=1e6)
+    assert all(record.u_ns <= slept.t_ns + 5_000_000 for record in records if record.kind == Kind.CUT)
+    whole_books(records)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from pathlib import Path
 
+import pytest
 from antiphon.daemon.brain.journal_scan import scan
 from antiphon.daemon.brain.recovery import context_records, pedal_context, resume_records
+from antiphon.daemon.errors import ConfigError
 from antiphon.daemon.journal import SegmentWriter, preallocate, read_journal
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.replay import engine_of
 from antiphon.daemon.session import SessionFolder
-from antiphon.daemon.settings import Settings
+from antiphon.daemon.settings import PARAMETERS, Settings, parameter
 from antiphon.models.parts import Part
 
 from tests.engine_rig import cc, change, clock_ticks, in_order, midi, ns, off, on, phrase
@@ -78,6 +82,41 @@ def test_pedals_that_are_down_stay_down_and_hold_what_they_held(tmp_path: Path) 
     assert all(note.off_tick == math.inf for note in engine.window.notes)  # the pedal is down
     engine.handle(cc(now_s + 0.2, 64, 0))
     assert [note.pitch for note in engine.window.notes if note.off_tick == math.inf] == [64]  # its key is down still
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Record(Kind.SET, t_ns=ns(2), id=len(PARAMETERS), value=1.0),
+        Record(Kind.SET, t_ns=ns(2), id=parameter("mode").index, value=9.0),
+        Record(Kind.SET, t_ns=ns(2), id=parameter("mode").index, value=-1.0),
+        Record(Kind.SET, t_ns=ns(2), id=parameter("tempo").index, value=math.nan),
+        Record(Kind.SET, t_ns=ns(2), id=parameter("low").index, value=1e9),
+    ],
+)
+def test_a_setting_that_was_refused_is_skipped(tmp_path: Path, broken: Record) -> None:
+    folder = _session(tmp_path, "answer")
+    settings = [change(1.0, "mode", "accompany"), broken, change(3.0, "tempo", 90.0)]
+    _journal(folder, "engine", [Record(Kind.START, t_ns=0, id=3), *settings])
+    _journal(folder, "wire", [on(2, 60)])
+    engine, opening = resume_records(folder, FakeGenerator())
+    assert (engine.settings.mode, engine.settings.tempo) == ("accompany", 90.0)
+    assert opening[0].a == 1  # the internal clock's beat is known
+    for record in (*opening, broken):
+        engine.handle(record)
+    assert engine.counters.malformed == 1  # as the lost one took it
+    assert engine.settings.mode == "accompany"
+
+
+@pytest.mark.parametrize("seed", ["x", -1, None, 1.5, 2**32])
+def test_a_broken_seed_is_told_in_one_line(tmp_path: Path, seed: object) -> None:
+    facts = {"settings": {"mode": "answer"}, "t0_ns": 0, **({} if seed is None else {"seed": seed})}
+    folder = SessionFolder.create(tmp_path, facts)
+    line = re.escape(f"seed: {seed!r} is not allowed; give a whole number from 0 to 4294967295")
+    with pytest.raises(ConfigError, match=line):
+        resume_records(folder, FakeGenerator())
+    with pytest.raises(ConfigError, match=line):
+        engine_of(facts, FakeGenerator())
 
 
 def test_pedals_that_came_up_or_were_reset_are_up() -> None:

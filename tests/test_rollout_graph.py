@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from antiphon.models import onnx_generator
-from antiphon.models.generator import UNIFORMS, Constraints, HeldNote
+from antiphon.models.generator import UNIFORMS, Constraints, Draw, HeldNote
 from antiphon.models.model_files import ModelFiles
 from antiphon.models.onnx_generator import OnnxGenerator
 from antiphon.models.parts import Part
@@ -55,13 +55,35 @@ class _Torch:
             for name, value in self._inputs.items()
         ]  # fmt: skip
 
+    def get_outputs(self) -> list[_Item]:
+        with torch.no_grad():
+            given = self._module(*self._inputs.values())
+        return [_Item("state", list(value.shape)) for value in (given if isinstance(given, tuple) else (given,))]
+
     def get_providers(self) -> list[str]:
         return ["CPUExecutionProvider"]
 
     def run(self, _: None, feed: dict[str, Any]) -> list[Any]:
         with torch.no_grad():
             outputs = self._module(*(torch.from_numpy(np.ascontiguousarray(feed[name])) for name in self._inputs))
-        return [output.numpy() for output in outputs]
+        return [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+
+class _Bound:
+    """As `BoundGraph`, of such a session."""
+
+    def __init__(self, session: _Torch, widths: dict[str, int]) -> None:
+        self._session, self._names = session, list(widths)
+        self._growing = session._growing
+        self.inputs = {
+            name: np.zeros((1, *value.shape[1:]), value.numpy().dtype)
+            for name, value in session._inputs.items() if name not in self._growing
+        }  # fmt: skip
+        self.outputs: dict[str, Any] = {}
+
+    def run(self, *growing: Any) -> None:
+        out = self._session.run(None, self.inputs | dict(zip(self._growing, growing, strict=True)))
+        self.outputs = dict(zip(self._names, out, strict=True))
 
 
 @pytest.fixture(scope="module", params=["linear recall", "gru"])
@@ -80,11 +102,12 @@ def network(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(scope="module")
 def stepped(network: Any) -> OnnxGenerator:
     """Give a generator that draws in numpy and steps in torch."""
-    from antiphon.export.graphs import graphs
+    from antiphon.export.graph_specs import graphs
 
     specs = {spec.name: spec for spec in graphs(network)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnx_generator, "open_session", lambda path, *_, **__: _Torch(specs[path.stem]))
+        patch.setattr(onnx_generator, "BoundGraph", _Bound)
         return OnnxGenerator(ModelFiles("tiny", Path("tiny"), {}, "", {}), "cpu")
 
 
@@ -122,14 +145,27 @@ def _turned(spec: Any, feed: dict[str, Any]) -> tuple[Any, Any]:
     return np.stack(notes, 1), np.stack(chances, 1)
 
 
+def _draws(notes: Any, log_probs: Any) -> list[tuple[Draw, ...]]:
+    """Give what the graph drew as `Generator.rollout` does."""
+    from antiphon.export.rollout_graph import DRAWN
+
+    return [
+        tuple(
+            Draw(**dict(zip(DRAWN, note, strict=True)), log_prob=chance)
+            for note, chance in zip(line, chances, strict=True)
+        )
+        for line, chances in zip(notes.tolist(), log_probs.tolist(), strict=True)
+    ]
+
+
 @pytest.mark.parametrize("asked", _ASKED)
 def test_a_rollout_in_the_graph_is_the_rollout_note_by_note(asked: str, turn: Any, stepped: OnnxGenerator) -> None:
-    from antiphon.export.rollout_feed import draws_of, rollout_feed
+    from antiphon.export.rollout_feed import rollout_feed
 
     state, grid = stepped.prime(_heard()), None if asked == "late" else _GRID
     uniforms = np.random.default_rng(len(asked)).random((3, 6, UNIFORMS))
     wanted = stepped.rollout(state, _ASKED[asked], uniforms, grid)
-    drawn = draws_of(*_turned(turn, rollout_feed(state, _ASKED[asked], uniforms, grid)))
+    drawn = _draws(*_turned(turn, rollout_feed(state, _ASKED[asked], uniforms, grid)))
     apart = 0
     for line, ours in zip(wanted, drawn, strict=True):
         for one, other in zip(line, ours, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from antiphon.models.generator import NothingAllowedError
 from antiphon.models.sampling import draw, log_softmax
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +23,14 @@ def test_a_forbidden_class_is_never_drawn(
 
 
 def test_everything_forbidden_is_an_error() -> None:
-    with pytest.raises(ValueError, match="forbidden"):
+    with pytest.raises(NothingAllowedError, match="forbidden"):
         draw(np.full(4, -np.inf, np.float32), 0.5, 1.0, 1.0)
+
+
+def test_logits_that_are_no_numbers_are_another_error() -> None:
+    with pytest.raises(ValueError, match="logits: the greatest is nan") as raised:
+        draw(np.array([0.0, np.nan, 1.0], np.float32), 0.5, 1.0, 1.0)
+    assert not isinstance(raised.value, NothingAllowedError)
 
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.5, 1.0), (1.0, 0.6), (2.0, 0.9)])
@@ -33,9 +40,14 @@ def test_shares_are_those_of_the_distribution(temperature: float, top_p: float) 
     share = np.bincount(drawn, minlength=4) / 4000
     wanted = np.exp(log_softmax((logits / temperature).astype(np.float32)))
     order = np.argsort(-wanted)
-    kept = order[: int(np.searchsorted(np.cumsum(wanted[order]), top_p)) + 1]
-    wanted = np.where(np.isin(np.arange(4), kept), wanted, 0.0)
-    np.testing.assert_allclose(share, wanted / wanted.sum(), atol=2e-3)
+    kept = np.diff(np.minimum(np.cumsum(wanted[order]), top_p), prepend=0.0)  # the last with what is left of the share
+    wanted[order] = kept / top_p
+    np.testing.assert_allclose(share, wanted, atol=2e-3)
+
+
+@given(_LOGITS, st.floats(0.05, 1))
+def test_the_last_uniform_is_a_class_still(logits: np.ndarray[tuple[int], np.dtype[np.float32]], top_p: float) -> None:
+    assert 0 <= draw(logits, float(np.nextafter(1.0, 0.0)), 1.0, top_p) < len(logits)
 
 
 def test_no_temperature_takes_the_likeliest() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 from pathlib import Path
+
+import pytest
 
 from tests.midi_making import midi_bytes, scale
 
@@ -43,3 +48,33 @@ def changed(old: str, new: str) -> str:
     """Give the recipe with one piece of text changed; it must be there."""
     assert old in RECIPE
     return RECIPE.replace(old, new)
+
+
+def exported_run(factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with a training ``run`` that learnt nothing and the model ``tiny`` that it became.
+
+    Made once for all processes of a test run, by the first that asks: tracing takes seconds.
+    """
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder = root / "exported run"
+    with (root / "exported run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            _export(folder)
+            (folder / "done").touch()
+    return folder
+
+
+def _export(folder: Path) -> None:
+    import torch
+    from antiphon.export.onnx_export import main
+    from antiphon.models.training import Recipe, train
+
+    torch.set_num_threads(1)  # for networks this small a second thread only waits
+    nothing = RECIPE.replace("rate = 5e-3", "rate = 1e-9").replace("rate_end = 1e-4", "rate_end = 0.0")
+    train([music(folder / "music")], folder / "run", Recipe.parse(nothing, "test"), "cpu")
+    score = {"total": 5.0, "interval": 0.1, "notes": 9, "part": 1, "gap": 1, "pitch": 1, "velocity": 1, "duration": 1}
+    (folder / "scores.json").write_text(json.dumps({"groove": {"tiny": score}}))
+    assert main([str(folder / "run"), "--out", str(folder / "tiny"), "--scores", str(folder / "scores.json")]) == 0
