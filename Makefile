@@ -10,14 +10,27 @@ DEVELOP := $(VENV)/.installed-$(ORT)-develop
 # More for `antiphon jam`, as in: make jam ARGS="--mode follow --connect"
 ARGS ?=
 
-.PHONY: jam test lint bench docs clean
+.PHONY: jam test lint bench soak docs clean
 
 jam: $(PLAY)
 	@$(BIN)/antiphon jam --or-bundled $(ARGS)
 
+# What plays for minutes while it breaks things on purpose, mostly waiting, does so beside what computes, which makes way
+# for it. What keeps time keeps it alone, afterwards.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet -m 'not (jack or ardour)' --numprocesses auto --dist loadfile
-	$(BIN)/python -m pytest --quiet -m 'jack or ardour'  # what keeps time keeps it alone
+	@mkdir -p build
+	@echo "$(BIN)/python -m pytest --quiet -m soak, and -m survival, beside the next"
+	@$(BIN)/python -m pytest --quiet -m soak >build/soak.log 2>&1 & soak=$$!; \
+	$(BIN)/python -m pytest --quiet -m survival >build/survival.log 2>&1 & survival=$$!; \
+	OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -m pytest --quiet -m 'not (jack or ardour or realtime)' \
+		--numprocesses auto --dist loadfile; others=$$?; \
+	wait $$survival; survived=$$?; wait $$soak; soaked=$$?; cat build/survival.log build/soak.log; \
+	[ $$others -eq 0 ] && [ $$survived -eq 0 ] && [ $$soaked -eq 0 ]
+	$(BIN)/python -m pytest --quiet -m '(jack or ardour or realtime) and not (soak or survival)'
+
+# A longer one: make soak ARGS="--minutes 60 --seed 7 --out runs/soak"
+soak: $(DEVELOP)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 lint: $(DEVELOP)
 	$(BIN)/ruff check .
@@ -25,6 +38,7 @@ lint: $(DEVELOP)
 	$(BIN)/mypy
 
 bench: $(DEVELOP)
+	$(BIN)/antiphon bench
 	for bench in follow scheduling idle accompany kills; do \
 		echo; echo "## $$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; \
 	done
