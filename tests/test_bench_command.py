@@ -17,7 +17,7 @@ from antiphon.daemon.bench.figures import Row, block_ratio, grid_start, interval
 from antiphon.daemon.bench.place import Place
 from antiphon.daemon.bench.table import as_json, markdown
 from antiphon.daemon.commands import bench
-from antiphon.daemon.commands.flags import UsageError
+from antiphon.daemon.commands.parser import UsageError
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.player.midi_system import choose_api
 from antiphon.daemon.player.ports import NoMidiSystem

@@ -18,7 +18,7 @@ import pytest
 from antiphon.daemon import calibration
 from antiphon.daemon.calibration import PROBES, Calibration, estimate, with_part_offset, with_setting
 from antiphon.daemon.commands import calibrate
-from antiphon.daemon.commands.flags import UsageError
+from antiphon.daemon.commands.parser import UsageError
 from antiphon.daemon.config import from_table
 from antiphon.daemon.errors import ConfigError, PortError
 from antiphon.daemon.settings import Settings

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 
 import pytest
 from antiphon.daemon import cli
 from antiphon.daemon.brain.osc import OscControl
-from antiphon.daemon.commands.flags import Parser, add_options, add_settings, flag, read_config
+from antiphon.daemon.commands.flags import add_options, add_settings, flag, read_config
+from antiphon.daemon.commands.parser import Parser
 from antiphon.daemon.config import Config
 from antiphon.daemon.journal import SegmentWriter, preallocate
 from antiphon.daemon.messages import Kind, Record
@@ -175,20 +177,20 @@ def test_without_torch_models_are_evaluated() -> None:
 
 
 def test_version_is_there_at_once() -> None:
-    """Within a few times what Python itself takes to start and to look into installed packages, in one run.
+    """Within little more than what Python itself takes to start and to look into installed packages, in one run.
 
     In processor time: how long it waits for a processor beside other tests is not its own matter.
     """
-    took, bare = [], []
+    ratios = []
     for _ in range(7):
         began = _processor_s()
         done = _run("--version")
-        took.append(_processor_s() - began)
+        took = _processor_s() - began
         assert re.fullmatch(r"antiphon \d+\.\d+\.\d+\n", done.stdout)
         began = _processor_s()
         subprocess.run([sys.executable, "-c", "import importlib.metadata"], check=True, timeout=60)
-        bare.append(_processor_s() - began)
-    assert min(took) < 2.0 * min(bare)
+        ratios.append(took / (_processor_s() - began))
+    assert median(ratios) < 1.6, ratios
 
 
 def _processor_s() -> float:

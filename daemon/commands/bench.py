@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from antiphon.daemon.commands.flags import Parser, UsageError
+from antiphon.daemon.commands.parser import Parser, UsageError
 from antiphon.daemon.errors import TakeError
 
 if TYPE_CHECKING:

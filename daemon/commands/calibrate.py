@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from antiphon.daemon.calibration import LONGEST_NS, PROBES, Calibration, estimate, with_part_offset, with_setting
-from antiphon.daemon.commands.flags import Parser, UsageError, add_options, read_config
+from antiphon.daemon.commands.flags import add_options, read_config
+from antiphon.daemon.commands.parser import Parser, UsageError
 from antiphon.daemon.config import Config, default_path
 from antiphon.daemon.errors import ConfigError, PortError
 from antiphon.daemon.options import option

@@ -6,7 +6,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from antiphon.daemon.commands.flags import Parser
+from antiphon.daemon.commands.parser import Parser
 from antiphon.daemon.doctor import driver, machine, playing, timing
 from antiphon.daemon.doctor.finding import WRONG, Check, examine
 

@@ -5,30 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from antiphon.daemon.config import Config, load
 from antiphon.daemon.options import OPTIONS, Option
 from antiphon.daemon.settings import PARAMETERS, Parameter
-from antiphon.models.errors import AntiphonError
 
 #: `--performer FILE` is the one word of the command line that was taken.
 FLAG_OF = {"performer": "performer-part"}
-
-
-class UsageError(AntiphonError):
-    """What was typed cannot be understood."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one plain line like all others."""
-
-    def __init__(self, command: str, description: str, epilog: str | None = None) -> None:
-        super().__init__(prog=f"antiphon {command}", description=description, epilog=epilog, allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise `UsageError`."""
-        raise UsageError(f"{message}; see {self.prog} --help")
 
 
 def flag(name: str) -> str:

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from antiphon.daemon.brain.osc_socket import bind_osc, parse_osc_address
-from antiphon.daemon.commands.flags import Parser, UsageError, add_options, add_settings, flag, read_config
+from antiphon.daemon.commands.flags import add_options, add_settings, flag, read_config
+from antiphon.daemon.commands.parser import Parser, UsageError
 from antiphon.daemon.commands.session_end import anything_played, discard, leave_take
 from antiphon.daemon.commands.session_start import new_session, recover_aside
 from antiphon.daemon.commands.which_take import folder_of

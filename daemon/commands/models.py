@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.daemon.commands.flags import Parser
+from antiphon.daemon.commands.parser import Parser
 from antiphon.models.errors import AntiphonError
 from antiphon.models.model_files import KINDS, OTHER_NAMES, ModelFiles, find_model, shipped_models
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from antiphon.daemon.commands.flags import Parser
 from antiphon.daemon.commands.forward import forward
+from antiphon.daemon.commands.parser import Parser
 
 #: Each is a module with ``main(argv) -> exit status``; named, not imported: they need torch.
 PAPERS = {

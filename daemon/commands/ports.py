@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antiphon.daemon.commands.flags import Parser, add_options, read_config
+from antiphon.daemon.commands.flags import add_options, read_config
+from antiphon.daemon.commands.parser import Parser
 from antiphon.daemon.player.ports import NoMidiSystem
 
 

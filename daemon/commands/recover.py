@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from antiphon.daemon.commands.flags import Parser, add_options
+from antiphon.daemon.commands.flags import add_options
+from antiphon.daemon.commands.parser import Parser
 from antiphon.daemon.commands.which_take import named_folder
 
 

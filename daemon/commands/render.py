@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from antiphon.daemon.commands.flags import Parser, add_options, read_config
+from antiphon.daemon.commands.flags import add_options, read_config
+from antiphon.daemon.commands.parser import Parser
 from antiphon.daemon.commands.which_take import TAKE_HELP, find_midi, folder_of
 
 

@@ -7,7 +7,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from antiphon.daemon.commands.flags import Parser, add_options, read_config
+from antiphon.daemon.commands.flags import add_options, read_config
+from antiphon.daemon.commands.parser import Parser
 from antiphon.daemon.commands.which_take import TAKE_HELP, find_midi, find_session, folder_of
 from antiphon.daemon.config import Config
 from antiphon.daemon.errors import PortError

@@ -6,7 +6,8 @@ import socket
 import time
 from typing import Any
 
-from antiphon.daemon.commands.flags import Parser, add_options, read_config
+from antiphon.daemon.commands.flags import add_options, read_config
+from antiphon.daemon.commands.parser import Parser
 from antiphon.daemon.errors import ControlError
 
 _PATIENCE_S = 2.0

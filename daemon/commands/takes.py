@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from antiphon.daemon.commands.flags import Parser, add_options
+from antiphon.daemon.commands.flags import add_options
+from antiphon.daemon.commands.parser import Parser
 from antiphon.daemon.commands.which_take import named_folder
 from antiphon.daemon.session import TAKE_FACTS, TAKE_MIDI, SessionFolder, list_sessions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.daemon.commands.flags import Parser
+from antiphon.daemon.commands.parser import Parser
 
 
 def main(argv: list[str]) -> int:
