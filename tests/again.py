@@ -28,6 +28,8 @@ HOPELESS_MS, HOPELESS = 25.0, 0.03
 _CALM_S, _WITHIN_S = 2.0, 30.0
 #: After so long, with the waiting for calm, nothing is done again: of what keeps time nothing takes a tenth of that.
 _ENOUGH_S = 240.0
+#: Characters of what failed.
+_MOST_TOLD = 300
 
 
 def excuse(freezes: FreezeWatch, begun_ns: int, host: HostWatch) -> str:
@@ -41,6 +43,13 @@ def excuse(freezes: FreezeWatch, begun_ns: int, host: HostWatch) -> str:
 def hopeless(freezes: FreezeWatch, begun_ns: int, host: HostWatch) -> bool:
     """Whether the machine stood still for so long since a time that nothing can be told."""
     return freezes.worst_ms_since(begun_ns) >= HOPELESS_MS or host.stolen >= HOPELESS
+
+
+def _what(reports: list[pytest.TestReport]) -> str:
+    """Say in a line what failed."""
+    told = next((report.longreprtext for report in reports if report.failed), "")
+    errors = [line[1:].strip() for line in told.splitlines() if line.startswith("E ")]
+    return errors[0][:_MOST_TOLD] if errors else "it does not say why"
 
 
 def await_calm(freezes: FreezeWatch) -> None:
@@ -65,7 +74,7 @@ def run(item: pytest.Item, nextitem: pytest.Item | None, freezes: FreezeWatch) -
         why = excuse(freezes, begun_ns, host) if failed == ["call"] else ""
         if not why or time_ == TIMES or time.perf_counter_ns() - first_ns > _ENOUGH_S * 1e9:
             break
-        loud.tell(f"{item.nodeid} failed, but {why}: again ({time_} of {TIMES})")
+        loud.tell(f"{item.nodeid} failed ({_what(reports)}), but {why}: again ({time_} of {TIMES})")
         await_calm(freezes)
         item._initrequest()  # type: ignore[attr-defined]  # as every plugin that runs tests again does
     if why and hopeless(freezes, begun_ns, host):

@@ -89,6 +89,7 @@ def test_a_failed_test_is_done_again_only_if_the_machine_stood_still(
     result.assert_outcomes(**{outcome: 1})
     assert int(counter.read_text()) == runs
     assert sum(": again (" in line for line in told) == runs - 1
+    assert all("failed (assert " in line for line in told if ": again (" in line)
     assert [line for line in told if "NOTHING was tested" in line] == told[runs - 1 :]
     assert len(told) == runs - (outcome != "skipped")
 
