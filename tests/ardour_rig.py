@@ -22,6 +22,7 @@ from antiphon.bridges.ardour import ArdourError, ArdourShell
 from antiphon.bridges.ardour.session import run_action
 from antiphon.daemon.journal import read_journal
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.player.rtmidi_clients import delete
 
 from tests.jack_rig import JackServer, wait_until
 
@@ -152,7 +153,7 @@ class Keyboard(_Context):
 
     def close(self) -> None:
         if self._out is not None:
-            self._out.delete()
+            delete((self._out,))
             self._out = None
 
 

@@ -25,11 +25,14 @@ from typing import Any, ClassVar, Self
 from antiphon.daemon.bench.jack_registry import free_places
 from antiphon.daemon.player.midi_system import new_input, new_output
 from antiphon.daemon.player.ports import NoMidiSystem
+from antiphon.daemon.player.rtmidi_clients import delete
 
 DEADLINE_S = 10.0
 _JACKD = "jackd"
 #: How often something is looked at that offers no event to wait for (another process's port).
 _LOOK_S = 0.01
+#: Longer than a cycle of the servers here, also on a busy machine.
+_CYCLE_S = 0.03
 
 
 def jack_installed() -> bool:
@@ -243,8 +246,7 @@ class Recorder:
         with _no_callbacks():
             if self in self._listening:
                 self._listening.remove(self)
-            for client in (self._in, self._out):
-                client.delete()
+            delete((self._in, self._out), _CYCLE_S)
             self._in = self._out = None
 
     def abandon(self) -> None:

@@ -1,7 +1,7 @@
 """One MIDI client at another program's ports: sends, and stamps what comes back.
 
 Threading model: the driver's thread stamps and appends under one lock; any thread may send, wait and read. rtmidi
-must not make or delete a client while a callback is set (see `antiphon.daemon.player.rtmidi_ports`), so all clients
+must not make or delete a client while a callback is set (see `antiphon.daemon.player.rtmidi_clients`), so all clients
 are made and joined first, and listen afterwards.
 """
 
@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from antiphon.daemon.errors import PortError
 from antiphon.daemon.player.midi_system import new_input, new_output
+from antiphon.daemon.player.rtmidi_clients import delete
 
 NOTE_OFF, NOTE_ON, CONTROL = 0x80, 0x90, 0xB0
 _LOOK_S = 0.01
@@ -94,8 +95,7 @@ class Client:
             return
         self._in.cancel_callback()
         time.sleep(_CALLBACK_S)
-        self._in.delete()
-        self._out.delete()
+        delete((self._in, self._out))
         self._in = self._out = None
 
     def __enter__(self) -> Self:

@@ -20,7 +20,7 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import rtmidi
@@ -34,7 +34,7 @@ _HUSH_S = 0.03
 #: Long enough for a callback that is under way to end.
 _CALLBACK_S = 0.005
 #: Longer than a period of the slowest usual JACK (2048 frames at 44.1 kHz): a cycle that was under way is over.
-_CYCLE_S = 0.06
+CYCLE_S = 0.06
 #: What a plug or a restart changes in a name: ALSA's address, and a2j's.
 _ADDRESS = re.compile(r" \d+:\d+$| \[\d+\]")
 
@@ -231,9 +231,14 @@ def end(ports: Iterable[Port]) -> None:
     clients = [port.client for port in ports if port.client is not None]
     for port in ports:
         port.client = None
+    delete(clients)
+
+
+def delete(clients: Sequence[Any], cycle_s: float = CYCLE_S) -> None:
+    """Close and delete rtmidi's own objects; ``cycle_s``: longer than a cycle that may be under way."""
     for client in clients:
         client.close_port()
     if clients:
-        time.sleep(_CYCLE_S)
+        time.sleep(cycle_s)
     for client in clients:
         client.delete()

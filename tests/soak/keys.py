@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import rtmidi
+from antiphon.daemon.player.rtmidi_clients import delete
 
 from tests.soak.music import NOTE_OFF, NOTE_ON
 
@@ -53,7 +54,7 @@ class Keys:
         with self._lock:
             self._held.clear()
             if self._out is not None:
-                self._out.delete()
+                delete((self._out,))
                 self._out = None
 
     def send(self, *message: int) -> int:
