@@ -53,7 +53,17 @@ def test_without_a_command_it_lists_them(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_command_has_its_module_and_every_module_its_command() -> None:
-    shared = {"__init__", "fast", "flags", "forward", "session_end", "session_guard", "session_start", "which_take"}
+    shared = {
+        "__init__",
+        "fast",
+        "flags",
+        "forward",
+        "parser",
+        "session_end",
+        "session_guard",
+        "session_start",
+        "which_take",
+    }
     assert {path.stem for path in (_ROOT / "daemon" / "commands").glob("*.py")} == set(cli.COMMANDS) | shared
     for name in cli.COMMANDS:
         assert callable(import_module(f"antiphon.daemon.commands.{name}").main)
