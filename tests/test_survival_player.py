@@ -144,7 +144,7 @@ def test_when_there_is_room_again_everything_is_written_that_waited(jack: JackSe
         recorder.join()
         player.ready()
         _room(player, False)
-        with flood():
+        with flood(), flood():  # twice: JACK loses much of one on a busy machine, and the rest would find room
             wait_until(_answered(recorder), "the brain answers", 60)
             assert len(player.journal()) == SEGMENT_RECORDS
             _room(player, True)
