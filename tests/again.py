@@ -25,7 +25,7 @@ TIMES = 6
 #: Nothing that keeps time can be told of a machine that stands still for so long, or gives so much away.
 HOPELESS_MS, HOPELESS = 25.0, 0.03
 #: Before it is done again, the machine has to have run for so long, as far as that comes within the other.
-_CALM_S, _WITHIN_S = 2.0, 30.0
+_CALM_S, _WITHIN_S = 2.0, 60.0
 #: After so long, with the waiting for calm, nothing is done again: of what keeps time nothing takes a tenth of that.
 _ENOUGH_S = 240.0
 #: Characters of what failed.
@@ -56,9 +56,10 @@ def await_calm(freezes: FreezeWatch) -> None:
     """Wait until the machine runs, for a while; some other machine's burst of work is over then."""
     end_ns, pause = time.perf_counter_ns() + round(_WITHIN_S * 1e9), threading.Event()
     while (now_ns := time.perf_counter_ns()) < end_ns:
-        if freezes.worst_ms_since(now_ns - round(_CALM_S * 1e9)) < FROZEN_MS:
+        with HostWatch() as host:
+            pause.wait(_CALM_S)
+        if not excuse(freezes, now_ns, host):
             return
-        pause.wait(_CALM_S / 4)
 
 
 def run(item: pytest.Item, nextitem: pytest.Item | None, freezes: FreezeWatch) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,7 @@ DEADLINE_S = 10.0
 _JACKD = "jackd"
 #: How often something is looked at that offers no event to wait for (another process's port).
 _LOOK_S = 0.01
+_SILENT = re.compile(r"^Antiphon( \d+)? watch:silence$")
 #: Longer than a cycle of the servers here, also on a busy machine.
 _CYCLE_S = 0.03
 
@@ -208,6 +210,7 @@ class Recorder:
                 self._open(self._out, to)
             if back is not None:
                 self._open(self._in, back)
+                self._keep_apart()
                 self._listening.append(self)
         return self
 
@@ -277,6 +280,19 @@ class Recorder:
 
         index = wait_until(found, f"a port with {wanted!r}")
         client.open_port(index - 1, f"{self._name} end")
+
+    def _keep_apart(self) -> None:
+        """Hear Antiphon's silent port as well, where it is there: without it a late reader crashes.
+
+        See `antiphon.daemon.player.jack_library.JackClient.keep_apart`. By a program of JACK's, as a client of this
+        process's own would be one of another server's, too.
+        """
+        silent = next((port for port in self._in.get_ports() if _SILENT.search(port)), None)
+        if silent is not None:
+            own = f"{self._name} in:{self._name} end"
+            done = subprocess.run(["jack_connect", silent, own], capture_output=True, timeout=DEADLINE_S, check=False)
+            # it may have gone since, and Antiphon with it
+            assert done.returncode == 0 or silent not in self._in.get_ports(), done.stderr
 
     def _on_event(self, event: tuple[list[int], float], _data: object) -> None:
         stamp = time.perf_counter_ns()
