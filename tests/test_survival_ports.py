@@ -254,17 +254,22 @@ class _Frames:
 
 def test_nobody_sends_more_than_there_is_room_for_to_a_server_that_stands_still() -> None:
     jack, cycle = _Frames(), JackCycle()
-    for _ in range(10):  # a flood that it keeps up with
-        assert all(cycle.may_send(jack) for _ in range(900))
+    for _ in range(10):  # what a stall kept back, all in one cycle
+        assert all(cycle.may_send(jack) for _ in range(2000))
         jack.frames += 64
         assert not cycle.look(jack)
-    sent = sum(cycle.may_send(jack) for _ in range(5000))  # and now it stands still
-    assert 900 < sent < 2340
-    assert cycle.look(jack)
+    assert all(cycle.may_send(jack) for _ in range(99))
     jack.frames += 64
+    sent = 99 + sum(cycle.may_send(jack) for _ in range(5000))  # and now it stands still
+    assert 2000 < sent < 2340
+    assert cycle.look(jack)
+    assert not cycle.may_send(jack)
+    jack.frames += 64
+    assert cycle.may_send(jack)  # as soon as it turns, not at the next look
     assert not cycle.look(jack)
-    assert cycle.may_send(jack)
-    assert [cycle.look(jack) for _ in range(3)] == [False, False, True]  # also where nobody sends
+    jack.frames += 64
+    assert [cycle.look(jack) for _ in range(4)] == [False, False, False, True]  # also where nobody sends
+    assert not cycle.may_send(jack)
 
 
 class _Driver:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-#: After so many messages it is looked whether JACK has turned since. It takes two looks to know, and twice as many
-#: must find room; and not even a flood brings so many within one cycle.
-_MOST_UNSEEN = 1000
+#: rtmidi's queue has room for 2,340 messages of three bytes, and waits where it is full. After a stall a flood comes in by
+#: the thousand within one cycle, and is passed on in that cycle: so nearly all of the room may be used.
+_MOST_UNSEEN = 2200
+#: After so many messages it is looked whether JACK has turned since: by so many the count may be wrong.
+_LOOK_EVERY = 100
 #: JACK stands still when so many looks in a row, half a second and more apart, find it at the same frame.
 _STANDS = 3
 
@@ -41,15 +43,15 @@ class JackCycle:
         """Look whether it turned, and say whether it stands still. About twice a second."""
         self._looks += 1
         self._see(jack)
-        self.stands = self._looks >= _STANDS or self._unseen > _MOST_UNSEEN
+        self.stands = self._looks >= _STANDS or self._unseen >= _MOST_UNSEEN
         return self.stands
 
     def may_send(self, jack: Frames) -> bool:
         """Count one message more, and say whether there is room for it. Realtime-safe: yes."""
         self._unseen += 1
-        if self._unseen > _MOST_UNSEEN and not self.stands:
+        if self.stands or self._unseen % _LOOK_EVERY == 0:
             self._see(jack)
-            self.stands = self._unseen > 0
+            self.stands = self._unseen > 0 and (self.stands or self._unseen >= _MOST_UNSEEN)
         return not self.stands
 
     def _see(self, jack: Frames) -> None:
