@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-#: rtmidi's queue has room for 2,340 messages of three bytes, and waits where it is full. After a stall a flood comes in by
-#: the thousand within one cycle, and is passed on in that cycle: so nearly all of the room may be used.
+#: rtmidi's queue has room for 2,340 messages of three bytes, and waits where it is full. After a stall a flood comes in
+#: by the thousand within one cycle, and is passed on in that cycle: so nearly all of the room may be used.
 _MOST_UNSEEN = 2200
 #: After so many messages it is looked whether JACK has turned since: by so many the count may be wrong.
 _LOOK_EVERY = 100
