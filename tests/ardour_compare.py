@@ -55,10 +55,14 @@ class Pass:
         return self.start + (index + share) / CLOCKS_A_BEAT
 
     def stall_at(self, t_ns: int, tick_ns: float) -> float:
-        """By how many beats the ticks around a time are further apart than they should be."""
+        """By how many beats the ticks around a time are further apart than they should be.
+
+        A quarter of a beat before it, too: a note of then was with the player already when the DAW's clock slipped
+        (`Settings.commit`).
+        """
         ticks = self.ticks_ns
         index = min(max(bisect.bisect_right(ticks, t_ns) - 1, 0), len(ticks) - 2)
-        around = ticks[max(index - 1, 0) : index + 3]
+        around = ticks[max(index - CLOCKS_A_BEAT // 4, 0) : index + 3]
         longest = max(later - earlier for earlier, later in itertools.pairwise(around))
         return max(0.0, longest / tick_ns - 1.0) / CLOCKS_A_BEAT
 

@@ -69,10 +69,11 @@ def test_the_clock_says_where_each_pass_is() -> None:
 
 
 def test_a_clock_that_stands_still_is_told_on_the_notes_around_it() -> None:
-    ticks = [*range(10), *range(12, 20)]
-    (rolled,) = passes_of(_clock((0xFA, 0), *((0xF8, tick) for tick in ticks), (0xFC, 20)))
-    quiet, near = (Record(Kind.SENT, 0x90, 60, 70, u_ns=tick * _TICK_NS) for tick in (4, 10))
-    assert [note.stalled for note in sent_in(rolled, [quiet, near], _TICK_NS, 0)] == pytest.approx([0.0, 2 / 24])
+    ticks = [*range(10), *range(12, 30)]
+    (rolled,) = passes_of(_clock((0xFA, 0), *((0xF8, tick) for tick in ticks), (0xFC, 30)))
+    # before, within it, when it was with the player already, when it could be known
+    sent = [Record(Kind.SENT, 0x90, 60, 70, u_ns=tick * _TICK_NS) for tick in (4, 10, 16, 19)]
+    assert [note.stalled for note in sent_in(rolled, sent, _TICK_NS, 0)] == pytest.approx([0.0, 2 / 24, 2 / 24, 0.0])
 
 
 def test_a_region_shows_its_part_of_its_source(tmp_path: Path) -> None:
