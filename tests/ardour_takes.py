@@ -23,6 +23,17 @@ _TAKES = 4
 Scene = TypeVar("Scene")
 
 
+def needs_programs() -> None:
+    """Skip, loudly, where there is no real DAW; fail where there has to be one."""
+    missing = missing_programs()
+    if missing:
+        told = f"no {', '.join(missing)}: NOTHING was tested with a real DAW; apt-get install ardour jackd2"
+        if os.environ.get("CI"):
+            pytest.fail(told, pytrace=False)
+        loud.tell(told)
+        pytest.skip(told)
+
+
 def takes_until_it_holds(
     play: Callable[[], Scene], checks: Sequence[Callable[[Scene], None]], freezes: FreezeWatch
 ) -> Scene:
@@ -33,13 +44,7 @@ def takes_until_it_holds(
         checks: the tests that follow, each given the scene.
         freezes: what watches the machine.
     """
-    missing = missing_programs()
-    if missing:
-        told = f"no {', '.join(missing)}: NOTHING was tested with a real DAW; apt-get install ardour jackd2"
-        if os.environ.get("CI"):
-            pytest.fail(told, pytrace=False)
-        loud.tell(told)
-        pytest.skip(told)
+    needs_programs()
     for take in range(1, _TAKES + 1):
         hangs.watch()
         begun_ns = time.perf_counter_ns()

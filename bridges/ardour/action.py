@@ -16,6 +16,19 @@ and MIDI clock goes to it. Tracks that are missing are made. Run it again whenev
 }
 
 function factory () return function ()
+  local function tell (text)
+    if LuaDialog then
+      LuaDialog.Message ("Connect Antiphon", text, LuaDialog.MessageType.Warning, LuaDialog.ButtonType.Close):run ()
+    else
+      error (text, 0)
+    end
+  end
+
+  if not Session:engine ():running () then
+    tell ("Ardour has lost JACK. Connect it again (Window, Audio/MIDI Setup), then run this again.")
+    return
+  end
+
   local client_in, client_out = "Antiphon in:Antiphon in", "Antiphon out:Antiphon out"
 
   local function track (name)
@@ -40,12 +53,7 @@ function factory () return function ()
   connect (Session:engine ():get_port_by_name ("MIDI Clock out"), client_in)
 
   if #missing > 0 then
-    local text = "Not there: " .. table.concat (missing, ", ") .. ". Start `antiphon jam`, then run this again."
-    if LuaDialog then
-      LuaDialog.Message ("Connect Antiphon", text, LuaDialog.MessageType.Warning, LuaDialog.ButtonType.Close):run ()
-    else
-      error (text, 0)
-    end
+    tell ("Not there: " .. table.concat (missing, ", ") .. ". Start `antiphon jam`, then run this again.")
   end
 end end
 """

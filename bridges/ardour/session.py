@@ -8,7 +8,7 @@ from pathlib import Path
 
 from antiphon.bridges.ardour.action import ACTION
 from antiphon.bridges.ardour.session_file import SessionFile
-from antiphon.bridges.ardour.shell import ArdourError, ArdourShell
+from antiphon.bridges.ardour.shell import ArdourError, ArdourShell, LostJackError
 
 #: Antiphon's ports as JACK names them: a client for each port.
 IN_PORT, OUT_PORT = "Antiphon in:Antiphon in", "Antiphon out:Antiphon out"
@@ -18,8 +18,6 @@ SAMPLE_RATE = 48_000
 #: Four bars at Ardour's own 120 bpm.
 LOOP_S = (0.0, 8.0)
 _SAVE = 'Session:save_state("", false, false, false, false, false)'
-
-
 #: Antiphon's ports are waited for this long, looked for this often.
 _PORTS_WITHIN_S, _LOOK_S = 8.0, 0.25
 
@@ -67,10 +65,16 @@ def create_session(
     return file
 
 
-def run_action(ardour: ArdourShell, *, strict: bool = True) -> None:
+def run_action(ardour: ArdourShell, *, strict: bool = True, within_s: float = _PORTS_WITHIN_S) -> None:
     """Run `action.ACTION` in a headless Ardour with a session open.
 
+    Args:
+        ardour: it.
+        strict: wait for Antiphon's ports, and fail without them.
+        within_s: for so long.
+
     Raises:
+        LostJackError: where ``strict``: Ardour's engine is not connected any more.
         ArdourError: where ``strict``: Antiphon's ports are not there.
     """
     on_one_line = ACTION.replace("\n", "\\n").replace('"', '\\"')
@@ -79,11 +83,13 @@ def run_action(ardour: ArdourShell, *, strict: bool = True) -> None:
         ardour.tell("pcall(factory())")
         return
     # Ardour hears of ports that have just appeared a moment after JACK does
-    deadline = time.monotonic() + _PORTS_WITHIN_S
+    deadline = time.monotonic() + within_s
     while True:
         try:
             ardour.tell("factory()()")
         except ArdourError as error:
+            if not ardour.engine_runs():
+                raise LostJackError("Ardour has lost JACK; see that JACK runs, and open the session again") from error
             if "Not there" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(_LOOK_S)

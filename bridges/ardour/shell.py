@@ -50,6 +50,10 @@ class ArdourError(Exception):
     """Ardour is not there, or did not do what it was told."""
 
 
+class LostJackError(ArdourError):
+    """Ardour's engine was connected to JACK, and is not any more."""
+
+
 def find_ardour() -> str:
     """Give the program's path.
 
@@ -135,6 +139,10 @@ class ArdourShell:
         (answer,) = self.tell(f"{choose}{device_too}say(AudioEngine:start())")
         if answer != "0":
             raise ArdourError(f"Ardour's engine on {backend} does not start ({answer}); is JACK running?")
+
+    def engine_runs(self) -> bool:
+        """Whether its engine is connected still: JACK drops clients, and headless Ardour says nothing then."""
+        return self.tell("say(AudioEngine:running())") == ["true"]
 
     def close(self) -> None:
         """Let it leave by itself; end it when it does not."""
