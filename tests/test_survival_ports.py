@@ -119,12 +119,13 @@ class _Mortal(JackServer):
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[int]:
         """Make it stand still, and say since when; it goes on, come what may: clients wait for it to leave."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        process = self._process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
         try:
             yield time.perf_counter_ns()
         finally:
-            self._process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGCONT)  # nothing where it has been killed meanwhile
 
     def start(self) -> None:
         """Start it again."""
@@ -172,6 +173,19 @@ def test_jacks_server_may_leave_and_come_back(mortal: _Mortal, tmp_path: Path, n
     records = player.journal()
     whole_books(records)
     assert [record.b for record in records if record.kind == Kind.MIDI_IN and record.a == 0x90] == [60, 64, 62]
+
+
+def test_a_server_that_stood_still_before_it_left_is_lost_once(mortal: _Mortal, tmp_path: Path) -> None:
+    with PlayerProcess(tmp_path) as player:
+        player.ready()
+        with mortal.standing_still():
+            player.wait_journal(Kind.PORT, 2)
+            mortal.kill()
+        mortal.start()
+        told = [(record.a, record.b, record.c) for record in player.wait_journal(Kind.PORT, 4)]
+        assert sorted(told[:2]) == [(0, 0, 1), (0, 1, 2)]
+        assert sorted(told[2:]) == [(1, 0, 1), (1, 1, 2)]
+        assert player.stop()["status"] == 0
 
 
 def test_a_named_input_comes_back_after_jacks_server(mortal: _Mortal, tmp_path: Path) -> None:

@@ -283,8 +283,9 @@ class RtMidiPorts:
         self._cycle, self._told_stands = JackCycle(), False
 
     def _leave(self, jack: JackClient) -> list[PortChange]:
-        """The server is gone, and every port with it."""
-        lost = [port for port in (*self._inputs, *self._outputs) if port.client is not None]
+        """The server is gone, and every port with it; where it stood still before, that was told already."""
+        told = self._told_stands
+        lost = [] if told else [port for port in (*self._inputs, *self._outputs) if port.client is not None]
         self._abandon(jack)
         return [_with_system(port, back=False) for port in lost]
 
