@@ -76,6 +76,7 @@ class Kind(IntEnum):
     #               generator's calls that the input led to, the one that failed; value: when it is tried again, s)
     # ---- from the player, beside those above --------------------------------------------------------------
     SLEPT = 70  # the machine was suspended (u_ns: for so long); everything has been ended and cancelled
+    PERIOD = 72  # inputs come at the start of cycles (u_ns: so long; 0: at any time); never written down
     # ---- into the engine, beside those above --------------------------------------------------------------
     LATE = 71  # what follows waited: it is t_ns already
 

@@ -188,6 +188,32 @@ def test_a_server_that_stood_still_before_it_left_is_lost_once(mortal: _Mortal, 
         assert player.stop()["status"] == 0
 
 
+def test_the_brain_is_told_jacks_period_and_told_anew(mortal: _Mortal, tmp_path: Path) -> None:
+    brain = """\
+send(Kind.READY, t_ns=clock())
+for record in records():
+    if record.kind == Kind.STOP:
+        break
+    if record.kind == Kind.PERIOD:
+        with open(os.path.join(folder, "periods"), "a") as told:
+            told.write(f"{record.u_ns}\\n")
+"""
+    with PlayerProcess(tmp_path, brain) as player:
+        player.ready()
+        wait_until(lambda: _periods(tmp_path) == [mortal.period_ns], "the brain knows the period")
+        mortal.kill()
+        player.wait_journal(Kind.PORT, 2)
+        wait_until(lambda: _periods(tmp_path)[1:] == [0], "the brain knows that there is none")
+        mortal.start()
+        wait_until(lambda: _periods(tmp_path)[2:] == [mortal.period_ns], "the brain knows it again")
+        assert player.stop()["status"] == 0
+
+
+def _periods(folder: Path) -> list[int]:
+    told = folder / "periods"
+    return [int(line) for line in told.read_text().split()] if told.exists() else []
+
+
 def test_a_named_input_comes_back_after_jacks_server(mortal: _Mortal, tmp_path: Path) -> None:
     with PlayerProcess(tmp_path, also_in={"pads": "drums"}, thru_channel=THRU) as player:
         pads, ear = Recorder("pads").own_ports(), Recorder("ear").join(None)

@@ -14,12 +14,15 @@ import numpy as np
 from antiphon.daemon.bench.figures import Row, block_ratio
 from antiphon.daemon.bench.others import OTHERS
 from antiphon.daemon.bench.place import Place
+from antiphon.daemon.brain.arrivals import Arrivals
 from antiphon.daemon.brain.warming import Warming
 from antiphon.models.generator import UNIFORMS, Constraints, HeldNote
 from antiphon.models.load import load_generator
 from numpy.typing import NDArray
 
 PACE_S = 0.02
+#: Of JACK's cycles in a pace: 64 frames at 48 kHz; and notes that were played before the first one that is timed.
+_CYCLES, _PLAYED = 15, 8
 _BLOCK = 25
 _FEWEST_BLOCKS = 4
 _WINDOW = 128
@@ -67,15 +70,22 @@ def paced_us(call: Call, count: int, rehearse: Callable[[], None] | None = None)
     Args:
         call: what is timed.
         count: how often.
-        rehearse: runs between them, as the brain has it run while somebody plays to `follow` (`Warming`). One that is
-            under way when a call is asked for is waited for, and the wait counts.
+        rehearse: runs between them, as the brain has it run while somebody plays to `follow` on JACK (`Warming`):
+            what is played comes at the start of cycles. One that is under way when a call is asked for is waited for,
+            and the wait counts.
     """
     times = np.empty(count)
     pace_ns = round(PACE_S * 1e9)
     due_ns = time.perf_counter_ns() + pace_ns
+    warming = None if rehearse is None else Warming(rehearse)
+    if warming is not None:
+        warming.arrivals = Arrivals(pace_ns // _CYCLES)
+        for before in range(_PLAYED, 0, -1):
+            warming.heard(due_ns - before * pace_ns, played=True)
     for index in range(count):
-        warming = None if rehearse is None else Warming(rehearse)
         asked_ns = _wait_until(due_ns, warming)
+        if warming is not None:
+            warming.heard(due_ns, played=True)
         call()
         ended_ns = time.perf_counter_ns()
         times[index] = (ended_ns - asked_ns) / 1e3
@@ -86,8 +96,6 @@ def paced_us(call: Call, count: int, rehearse: Callable[[], None] | None = None)
 
 def _wait_until(due_ns: int, warming: Warming | None) -> int:
     """Wait, keeping warm meanwhile; give when the call was asked for."""
-    if warming is not None:
-        warming.played(time.perf_counter_ns())
     while (now_ns := time.perf_counter_ns()) < due_ns:
         warm_ns = None if warming is None else warming.next_ns(now_ns)
         time.sleep((min(due_ns, warm_ns or due_ns) - now_ns) / 1e9)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from antiphon.daemon.brain.arrivals import Arrivals
 from antiphon.daemon.brain.clock_sources import ClockSources
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.brain.intent import Intended
@@ -40,6 +41,8 @@ OSC_AT_ONCE = 8
 #: An input that waited for longer is preceded by the time that it is.
 LATE_NS = 20_000_000
 _READ_BYTES = 1 << 16
+#: Status bytes from here on are clock ticks and the like: a running clock is nobody playing.
+_REALTIME = 0xF8
 
 
 class Screen(Protocol):
@@ -140,8 +143,11 @@ class Brain:
         if not data:
             return False
         for record in self._stream.feed(data):
+            if record.kind == Kind.PERIOD:
+                self._warming.arrivals = Arrivals(record.u_ns)
+                continue
             if record.kind == Kind.MIDI_IN:
-                self._warming.played(record.t_ns)
+                self._warming.heard(record.t_ns, played=record.a < _REALTIME)
                 now = time.perf_counter_ns()
                 if now - record.t_ns > LATE_NS:  # the generator is slow, or there is too much to hear
                     self._take(Record(Kind.LATE, t_ns=now))

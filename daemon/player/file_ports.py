@@ -87,6 +87,11 @@ class FilePorts:
         return self._behind.malformed if self._behind else 0
 
     @property
+    def period_ns(self) -> int:
+        """The performance keeps to no cycle: 0."""
+        return 0
+
+    @property
     def send_errors(self) -> int:
         """Messages that the driver behind it refused."""
         return self._behind.send_errors if self._behind else 0

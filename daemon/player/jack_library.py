@@ -53,6 +53,14 @@ class JackClient:
         """The frame that the present cycle began at: it stands still when the server does. Realtime-safe: yes."""
         return int(self._jack.jack_last_frame_time(self._client)) if self._client is not None else 0
 
+    @property
+    def period_ns(self) -> int:
+        """Length of a cycle; 0 without a server."""
+        if self._client is None:
+            return 0
+        frames, rate = (self._jack.jack_get_buffer_size(self._client), self._jack.jack_get_sample_rate(self._client))
+        return round(frames * 1_000_000_000 / rate) if rate else 0
+
     def open(self, name: str) -> bool:
         """Become a client of the server.
 
@@ -168,6 +176,9 @@ def _library() -> ctypes.CDLL:
     jack.jack_port_get_all_connections.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     jack.jack_last_frame_time.restype = ctypes.c_uint32
     jack.jack_last_frame_time.argtypes = [ctypes.c_void_p]
+    for number in (jack.jack_get_buffer_size, jack.jack_get_sample_rate):
+        number.restype = ctypes.c_uint32
+        number.argtypes = [ctypes.c_void_p]
     jack.jack_get_ports.restype = ctypes.c_void_p
     jack.jack_get_ports.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong]
     jack.jack_port_register.restype = ctypes.c_void_p

@@ -57,6 +57,10 @@ class Ports(Protocol):
         """Messages refused at the inputs."""
 
     @property
+    def period_ns(self) -> int:
+        """Length of the cycles at whose start inputs come; 0 where they come at any time."""
+
+    @property
     def send_errors(self) -> int:
         """Messages that the driver refused to send."""
 

@@ -115,6 +115,7 @@ class _Player:
         self._finished = False
         self._housekeeping_ns = 0
         self._cables_ns = 0
+        self._period_told_ns = 0  # to the brain that is there
         self._suspension = Suspension(boot_clock(), _clock)
 
     def run(self) -> PlayerResult:
@@ -223,6 +224,7 @@ class _Player:
         if now - self._cables_ns >= (_CABLES_NS if quiet else _PATIENCE_NS):
             self._cables_ns = now
             self._ports_changed(self._ports.check())
+            self._tell_period()
 
     def _slept(self, slept_ns: int, now: int) -> None:
         """The machine was suspended: what was due is not sent in a burst, and nothing sounds on."""
@@ -261,10 +263,19 @@ class _Player:
             if record.kind == Kind.READY:
                 self._brain.ready = self._had_brain = True
                 self._wire.note(Record(Kind.BRAIN_UP, id=self._brain.starts, t_ns=now))
+                self._period_told_ns = 0
+                self._tell_period()
                 self._ports.begin()
             else:
                 self._orders.take(record)
         self._brain.heard(now, beat=any(record.kind == Kind.BEAT for record in records))
+
+    def _tell_period(self) -> None:
+        """Tell the brain what cycles its inputs come in, where that is another than it was told."""
+        period_ns, link = self._ports.period_ns, self._brain.link
+        if period_ns != self._period_told_ns and link is not None and self._brain.ready:
+            self._period_told_ns = period_ns
+            link.send(Record(Kind.PERIOD, u_ns=period_ns).pack())
 
     def _brain_lost(self, now: int) -> None:
         """The brain is gone: end its notes at once, then see to the next one."""

@@ -101,6 +101,11 @@ class RtMidiPorts:
         """Messages refused at the inputs."""
         return sum(port.checker.malformed for port in self._inputs)
 
+    @property
+    def period_ns(self) -> int:
+        """JACK's; see `ports.Ports.period_ns`."""
+        return 0 if self._jack is None or self._away else self._jack.period_ns
+
     def open(self, on_message: OnMessage, on_over: Callable[[], None]) -> None:
         """Open every port; see `ports.Ports.open`. Real ports are never over."""
         del on_over
