@@ -41,7 +41,8 @@ from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import preallocate, segment_paths
 every = records
 def records():
-    for count, record in enumerate(every()):
+    played = (record for record in every() if record.kind != Kind.PERIOD)  # which comes before there is no room
+    for count, record in enumerate(played):
         if count % 1000 == 0 or record.b == 100:
             index = len(segment_paths(Path(folder), "wire"))
             try:

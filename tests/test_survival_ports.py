@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from antiphon.daemon.messages import Kind
 from antiphon.daemon.player.jack_cycle import JackCycle
 from antiphon.daemon.player.rtmidi_clients import InputPort, OutputPort
+from antiphon.daemon.player.rtmidi_ports import RtMidiPorts
 
 from tests.jack_rig import JackServer, Recorder, in_environment, jack_installed, sounding, wait_until
 from tests.player_rig import PlayerProcess, whole_books
@@ -310,6 +312,68 @@ def test_nobody_sends_more_than_there_is_room_for_to_a_server_that_stands_still(
     jack.frames += 64
     assert [cycle.look(jack) for _ in range(4)] == [False, False, False, True]  # also where nobody sends
     assert not cycle.may_send(jack)
+
+
+@dataclass
+class _Jack(_Frames):
+    """And by the ports."""
+
+    gone: bool = False
+
+
+@dataclass
+class _Output:
+    """An output, its own client, that writes down what is sent."""
+
+    sent: list[bytes]
+
+    @property
+    def client(self) -> _Output:
+        return self
+
+    def send_message(self, message: bytes) -> None:
+        self.sent.append(message)
+
+
+def _ports_on(jack: _Jack) -> tuple[RtMidiPorts, list[bytes]]:
+    ports, output = RtMidiPorts(api="jack"), _Output([])
+    vars(ports).update(_jack=jack, _routes=defaultdict(lambda: [output]))
+    return ports, output.sent
+
+
+def test_what_a_burst_leaves_no_room_for_waits_for_the_next_cycle_in_its_order() -> None:
+    jack = _Jack()
+    ports, sent = _ports_on(jack)
+    burst = [bytes((0x90, n % 128, 1 + n // 128)) for n in range(5000)]
+    for message in burst:
+        ports.send(message)
+    assert 2000 < len(sent) < 2340
+    jack.frames += 64
+    ports.send(bytes((0x80, 0, 0)))  # not before what waits
+    while jack.frames < 64 * 8:
+        jack.frames += 64
+        ports.send_kept()
+    assert sent == [*burst, bytes((0x80, 0, 0))]
+    assert ports.send_errors == 0
+
+
+def test_what_waits_for_a_server_that_stands_still_is_given_up_and_counted() -> None:
+    jack = _Jack()
+    ports, sent = _ports_on(jack)
+    for n in range(3000):
+        ports.send(bytes((0x90, n % 128, 90)))
+    went = len(sent)
+    assert ports.send_errors == 0
+    for _ in range(5):
+        ports.check()
+    ports.send(bytes((0x80, 60, 0)))
+    assert (len(sent), ports.send_errors) == (went, 3001 - went)
+    jack.frames += 64
+    ports.send(bytes((0x80, 61, 0)))  # it turns again
+    assert sent[went:] == [bytes((0x80, 61, 0))]
+    for _ in range(20_000):  # and stands still anew, unseen
+        ports.send(bytes((0x80, 61, 0)))
+    assert ports.send_errors > 10_000
 
 
 class _Driver:

@@ -122,6 +122,11 @@ class FilePorts:
         if self._behind is not None:
             self._behind.send(message)
 
+    def send_kept(self) -> None:
+        """Let the ports behind it send what they kept."""
+        if self._behind is not None:
+            self._behind.send_kept()
+
     def close(self) -> None:
         """End the performance and close the ports behind it. Idempotent."""
         self._closing.set()

@@ -84,6 +84,9 @@ class Ports(Protocol):
     def send(self, message: bytes) -> None:
         """Send to every output that carries this channel. Never raises. Realtime-safe: yes."""
 
+    def send_kept(self) -> None:
+        """Send what found no room at once and was kept. Never raises. Realtime-safe: yes."""
+
     def close(self) -> None:
         """Let what was sent reach the wire, then close. Idempotent."""
 

@@ -225,6 +225,7 @@ class _Player:
             self._cables_ns = now
             self._ports_changed(self._ports.check())
             self._tell_period()
+        self._wire.send_kept()
 
     def _slept(self, slept_ns: int, now: int) -> None:
         """The machine was suspended: what was due is not sent in a burst, and nothing sounds on."""

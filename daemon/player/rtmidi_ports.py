@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +35,8 @@ _FLUSH_S = 0.1
 #: JACK carries nothing over a new connection until its graph has turned once (tried: 6 of 180 joins lost
 #: what was sent first), so a greeting waits for two of the slowest usual periods.
 _SETTLE_S = 0.1
+#: What may wait for JACK's next cycle: three times what rtmidi's own queue holds.
+_MOST_KEPT = 6000
 
 
 class RtMidiPorts:
@@ -85,6 +88,7 @@ class RtMidiPorts:
         self._away = False  # JACK's server is
         self._cycle = JackCycle()
         self._told_stands = False
+        self._kept: deque[bytes] = deque()
 
     @property
     def names(self) -> PortNames:
@@ -155,10 +159,39 @@ class RtMidiPorts:
         return changes
 
     def send(self, message: bytes) -> None:
-        """Send to every output that carries it; one that refuses is counted. Realtime-safe: yes."""
-        if self._jack is not None and not self._cycle.may_send(self._jack):
-            self.send_errors += 1
+        """Send to every output that carries it; one that refuses is counted. Realtime-safe: yes.
+
+        Where a burst leaves no room before JACK's next cycle it is kept, for that: the end of a note must not be lost.
+        """
+        if self._jack is None:
+            self._pass_on(message)
             return
+        if self._told_stands:
+            self._give_up_kept()
+        room = self._cycle.may_send(self._jack)
+        if room and not self._kept:
+            self._pass_on(message)
+        elif self._told_stands or len(self._kept) >= _MOST_KEPT:
+            self.send_errors += 1
+        else:
+            self._kept.append(message)
+            if room:
+                self.send_kept()
+
+    def send_kept(self) -> None:
+        """Send what waits for JACK's next cycle, as far as there is room. Realtime-safe: yes."""
+        if self._told_stands:
+            self._give_up_kept()
+        kept = self._kept
+        while kept and self._jack is not None and self._cycle.may_send(self._jack):
+            self._pass_on(kept.popleft())
+
+    def _give_up_kept(self) -> None:
+        """JACK stands still: what waited so long is no music any more, and what sounds is ended when it turns again."""
+        kept, self._kept = self._kept, deque()
+        self.send_errors += len(kept)
+
+    def _pass_on(self, message: bytes) -> None:
         for output in self._routes[message[0]]:
             client = output.client
             if client is not None:
@@ -169,12 +202,16 @@ class RtMidiPorts:
 
     def close(self) -> None:
         """See `ports.Ports.close`."""
-        if self._jack is not None and (self._jack.gone or self._cycle.stands):
+        if self._jack is not None and (self._jack.gone or self._cycle.look(self._jack)):
             hush(self._inputs)
             self._abandon(self._jack)  # a server that stands still would be waited for
         hush(self._inputs)
-        if any(output.client for output in self._outputs):
+        while any(output.client for output in self._outputs):
+            before = len(self._kept)
+            self.send_kept()
             time.sleep(_FLUSH_S)
+            if not self._kept or len(self._kept) == before:
+                break
         end([*self._outputs, *self._inputs])
         self._outputs.clear()
         self._inputs.clear()
@@ -286,6 +323,7 @@ class RtMidiPorts:
         jack.forget()
         self._away = True
         self._cycle, self._told_stands = JackCycle(), False
+        self._give_up_kept()
 
     def _leave(self, jack: JackClient) -> list[PortChange]:
         """The server is gone, and every port with it; where it stood still before, that was told already."""

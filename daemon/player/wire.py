@@ -169,6 +169,11 @@ class Wire:
                 self._ledger.control(message[0] & 0x0F, message[1], message[2])
             self._emit([message], thru=False)
 
+    def send_kept(self) -> None:
+        """Send what found no room at once."""
+        with self._lock:
+            self._ports.send_kept()
+
     def set_thru(self, channel: int | None) -> None:
         """Pass what is played on, out on ``channel``; None: no more. What sounds of it ends."""
         with self._lock:
