@@ -80,8 +80,9 @@ def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
         notes = next(iter(facts["precisions"].values()))["notes"]
         lines += [
             "## Precisions",
-            f"`antiphon export --compare`: bytes of step, pitch and touch together; NLL in nats a note on {notes:,}",
-            "validation notes, what is lost to fp32 with its 95% interval over pieces; paced is a call every 20 ms.",
+            "`antiphon export --compare`: bytes of step, time, pitch and touch together; NLL in nats a note on",
+            f"{notes:,} validation notes, what is lost to fp32 with its 95% interval over pieces; paced is a call",
+            "every 20 ms.",
             "",
             *precisions(facts["precisions"]),
             "",

@@ -22,7 +22,7 @@ class FoldedEncoder(nn.Module):
 
     Args:
         encoder: the network's.
-        padded: the codes come with one row more (`lean.never_alone`), as `told` must.
+        padded: the codes come with one row more (`lean.never_alone`).
     """
 
     def __init__(self, encoder: EventEncoder, padded: bool = False) -> None:
@@ -42,16 +42,19 @@ class FoldedEncoder(nn.Module):
         self.out.weight.data, self.out.bias.data = code.contiguous(), encoder.out.bias.detach()
 
     def forward(self, told: Tensor, roll: Tensor) -> tuple[Tensor, Tensor]:
-        """Map told [B, EVENT + controls] (the event, what is told with it) and roll to code and features.
+        """Map told [B, EVENT + controls] (the event, what is told with it) and roll to code [B, 1, H] and features.
 
         See `EventEncoder.forward`; what is told is added.
         """
         features = functional.relu(self.features(roll[:, :, LOWEST : HIGHEST + 1]))
-        code = functional.relu(self.pool(features)).flatten(1)
-        code = functional.relu(self.code(never_alone(code) if self.padded else code))
+        pooled = functional.relu(self.pool(features))
+        code = pooled.view(-1, 1, pooled.shape[1] * pooled.shape[2])
         rows = functional.embedding(told + cast(Tensor, self.offsets), cast(Tensor, self.table))
-        looked_up, added = torch.split_with_sizes(cast(Tensor, self.which) @ rows, [1, 1], 1)
-        return self.norm(self.out(code) + looked_up.squeeze(1)) + added.squeeze(1), features
+        both = cast(Tensor, self.which) @ rows
+        if self.padded:
+            code, both = never_alone(code), never_alone(both)
+        looked_up, added = torch.split_with_sizes(both, [1, 1], 1)
+        return self.norm(self.out(functional.relu(self.code(code))) + looked_up) + added, features
 
 
 class FoldedPitchHead(nn.Module):
@@ -69,11 +72,14 @@ class FoldedPitchHead(nn.Module):
             self.told.bias[: self.sizes[0]] += 1.0  # a scale is around one
 
     def forward(self, context: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """See `PitchHead.forward`."""
+        """Map context [B, 1, H], features and place [B, 4] to logits [B, 1, 128] and code [B, 1, head].
+
+        See `PitchHead.forward`. Of `lean.never_alone` the context alone may have the row more; so has the code then.
+        """
         return self.at(self.head.context(context), features, place)
 
     def at(self, told: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """Do as `forward`, of `PitchHead.context` of the context; place may have one row less (`never_alone`)."""
+        """Do as `forward`, of `PitchHead.context` of the context."""
         looked_up = summed(functional.embedding(place + cast(Tensor, self.offsets), cast(Tensor, self.table)))
         if looked_up.shape[0] != told.shape[0]:
             looked_up = never_alone(looked_up)
@@ -81,9 +87,10 @@ class FoldedPitchHead(nn.Module):
         effects, head = self.told(code), self.head
         if len(features) != len(effects):
             effects = effects[:-1]
-        scale, shift, absolute = torch.split_with_sizes(effects, self.sizes, 1)
-        view = head.around(features) * scale[:, :, None] + shift[:, :, None]
-        around = functional.pad(head.logit(functional.relu(view))[:, 0], (LOWEST, PITCHES - 1 - HIGHEST))
+        scale, shift, absolute = torch.split_with_sizes(effects, self.sizes, 2)
+        channels = self.sizes[0]
+        view = head.around(features) * scale.reshape(-1, channels, 1) + shift.reshape(-1, channels, 1)
+        around = functional.pad(head.logit(functional.relu(view)), (LOWEST, PITCHES - 1 - HIGHEST))
         return around + absolute, code
 
 
@@ -93,25 +100,32 @@ class FoldedTouchHead(nn.Module):
     def __init__(self, head: TouchHead) -> None:
         super().__init__()
         self.head = head
-        tables = [embedding.weight.detach() for embedding in (head.pitch, head.ended, head.ended_key, head.level)]
+        tables = [embedding.weight.detach() for embedding in (head.pitch, head.ended_key, head.ended, head.level)]
         self.register_buffer("table", torch.cat(tables))
         self.register_buffer("offsets", offsets([len(table) for table in tables]))
         self.register_buffer("levels", torch.arange(VELOCITY_LEVELS)[None, :])
         self.struck = joined(head.duration_logits, head.fine_logits, head.shift_logits)
 
     def touch(self, code: Tensor, pitch: Tensor, recent: Tensor) -> Tensor:
-        """See `TouchHead.touch`."""
-        return self.known(code, torch.cat([pitch[:, None], recent], dim=1))
+        """Map code [B, 1, head], pitch [B] and recent [B, RECENT] to [B, 1, TOUCH]; see `TouchHead.touch`."""
+        ended, ended_key, level = torch.split_with_sizes(recent, [1, 1, 1], 1)
+        return self.known(code, torch.cat([pitch[:, None], ended_key, ended, level], dim=1))
 
     def known(self, code: Tensor, known: Tensor) -> Tensor:
-        """Map code [B, head] and known [B, 4] (pitch, and what is recent of it) to [B, TOUCH]."""
-        rows = functional.embedding(known + cast(Tensor, self.offsets), cast(Tensor, self.table))
-        return functional.relu(self.head.code(code) + summed(rows))
+        """Map code [B, 1, head] and known [B, 4] to [B, 1, TOUCH].
+
+        Known are the pitch, the duration of its key and of its part, the level of its part. Of `lean.never_alone` the
+        code alone may have the row more.
+        """
+        told = summed(functional.embedding(known + cast(Tensor, self.offsets), cast(Tensor, self.table)))
+        if told.shape[0] != code.shape[0]:
+            told = never_alone(told)
+        return functional.relu(self.head.code(code) + told)
 
     def forward(self, code: Tensor, pitch: Tensor, recent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """See `TouchHead.forward`, of every velocity."""
+        """Of every velocity: levels [B, 1, classes] and three more [B, levels, classes]; see `TouchHead.forward`."""
         head, touch = self.head, self.touch(code, pitch, recent)
-        struck = functional.relu(touch[:, None, :] + head.velocity(cast(Tensor, self.levels)))
+        struck = functional.relu(touch + head.velocity(cast(Tensor, self.levels)))
         duration, fine, shift = torch.split_with_sizes(self.struck(struck), list(STRUCK), 2)
         return head.velocity_logits(touch), duration, fine, shift
 

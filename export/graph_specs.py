@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from antiphon.export.graphs import PitchGraph, StepGraph, TouchGraph
+from antiphon.export.graphs import PitchGraph, StepGraph, TimeGraph, TouchGraph
 from antiphon.export.next_graph import NextGraph
 from antiphon.export.reply_graph import ReplyGraph
 from antiphon.models.asking import (
@@ -77,6 +77,10 @@ def graphs(network: AntiphonNetwork) -> tuple[GraphSpec, ...]:
     asked, known, soon, of_it = _asked_and_known()
     return (
         GraphSpec("step", StepGraph(network), {**step, **memory}, ("state",), growing, padded=True),
+        GraphSpec(
+            "time", TimeGraph(network), {"context": torch.randn(2, config.hidden)}, ("part_logits", "gap_logits"),
+            padded=True,
+        ),
         GraphSpec(
             "pitch", PitchGraph(network),
             {

@@ -1,9 +1,10 @@
 """The network cut into the graphs that live play runs, each with its state in and out.
 
-``step`` takes a note in; ``pitch`` tells the pitch of the next one once its part and place are chosen;
+``step`` takes a note in; ``time`` tells part and gap of the next one; ``pitch`` its pitch once these are chosen;
 ``touch`` its velocity, duration and finer timing once its pitch is. Each sees what was drawn before it, so anything can
-be forced, masked or biased in between. The whole of it in one call is `export.reply_graph`. Batch is a dynamic axis of
-all, and so are the notes that a backbone recalls.
+be forced, masked or biased in between. A state leaves the heads to whoever draws from it: most states of a window that
+is primed, or of a performer who is answered at once, are never asked when something comes next. The whole of it in one
+call is `export.reply_graph`. Batch is a dynamic axis of all, and so are the notes that a backbone recalls.
 
 Products see one row more than the batch has, added at the inputs and left out of the outputs: see `lean.never_alone`.
 """
@@ -16,8 +17,7 @@ import torch
 from antiphon.export.folded import FoldedEncoder, FoldedPitchHead, FoldedTouchHead
 from antiphon.export.lean import LeanBackbone, never_alone
 from antiphon.models.backbones import Memory
-from antiphon.models.generator import PARTS, TIME_CLASSES
-from antiphon.models.network import AntiphonNetwork
+from antiphon.models.network import AntiphonNetwork, TimeHead
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,42 +33,58 @@ class StepGraph(nn.Module):
         super().__init__()
         self.network = network
         self.encoder, self.backbone = FoldedEncoder(network.encoder, padded=True), LeanBackbone(network.backbone)
-        self.register_buffer("every_part", network.time.part.weight.detach()[None])
 
     def forward(
         self, told: Tensor, roll: Tensor, hidden: Tensor, keys: Tensor | None = None, values: Tensor | None = None
     ) -> Tensor:
         """Take one note in."""
         context, features, after, row = self.taken_in(told, roll, hidden, keys, values)
-        time = self.network.time
-        return self.laid_out(after, context, time.parts(context), self.gaps(time.context(context)), features, row)
+        return self.laid_out(after, context, features, row)
 
-    def laid_out(
-        self, hidden: list[Tensor], context: Tensor, parts: Tensor, gaps: Tensor, features: Tensor,
-        row: tuple[Tensor, ...],
-    ) -> Tensor:  # fmt: skip
-        """Put a state into one row; the first four come with one row too many."""
-        return torch.cat([torch.cat([*hidden, context, parts, gaps], dim=1)[:-1], features.flatten(1), *row], dim=1)
+    def laid_out(self, hidden: list[Tensor], context: Tensor, features: Tensor, row: tuple[Tensor, ...]) -> Tensor:
+        """Put a state into one row; the first two come with one row too many."""
+        heard = features.view(-1, 1, features.shape[1] * features.shape[2])
+        return torch.cat([torch.cat([*hidden, context], dim=2)[:-1], heard, *row], dim=2)[:, 0]
 
     def taken_in(
         self, told: Tensor, roll: Tensor, hidden: Tensor, keys: Tensor | None, values: Tensor | None
     ) -> tuple[Tensor, Tensor, list[Tensor], tuple[Tensor, ...]]:
-        """Give context, features, the state after in parts, and this note's key and value where there are such.
+        """Give context, features, the state after in pieces, and this note's key and value where there are such.
 
-        Context and state have a row more (`lean.never_alone`).
+        All but the features are [B, 1, ...]; context and state have a row more (`lean.never_alone`).
         """
-        event, phase = torch.split_with_sizes(never_alone(told), [told.shape[1] - 2, 2], 1)
+        event, phase = torch.split_with_sizes(told, [told.shape[1] - 2, 2], 1)
         code, features = self.encoder(event, roll)
         memory = Memory(phase, keys, values) if keys is not None and values is not None else None
-        code, after, added = self.backbone(code, never_alone(hidden), memory)
+        code, after, added = self.backbone(code, never_alone(hidden[:, None]), memory)
         row = () if added is None else (added.keys, added.values)
         return self.network.norm(code), features, after, row
 
-    def gaps(self, code: Tensor) -> Tensor:
-        """Map `TimeHead.context` [B, head] to gap logits [B, PARTS * TIME_CLASSES]."""
-        heads = functional.relu(code[:, None, :] + cast(Tensor, self.every_part))
-        logits = self.network.time.gap_logits(heads.flatten(0, 1))  # of two axes: one operator, bias and all
-        return cast(Tensor, logits).view(-1, PARTS * TIME_CLASSES)
+
+class EveryGap(nn.Module):
+    """`TimeHead.gaps`, given each part."""
+
+    def __init__(self, head: TimeHead) -> None:
+        super().__init__()
+        self.head = head
+        self.register_buffer("every_part", head.part.weight.detach()[None])
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Map `TimeHead.context` [B, 1, head] to gap logits [B, PARTS, TIME_CLASSES]."""
+        return cast(Tensor, self.head.gap_logits(functional.relu(code + cast(Tensor, self.every_part))))
+
+
+class TimeGraph(nn.Module):
+    """context [B, H] -> part logits [B, PARTS], gap logits [B, PARTS, TIME_CLASSES]."""
+
+    def __init__(self, network: AntiphonNetwork) -> None:
+        super().__init__()
+        self.head, self.gaps = network.time, EveryGap(network.time)
+
+    def forward(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Tell part and gap of the next note."""
+        context = never_alone(context[:, None])
+        return self.head.parts(context)[:-1, 0], self.gaps(self.head.context(context))[:-1]
 
 
 class PitchGraph(nn.Module):
@@ -80,8 +96,8 @@ class PitchGraph(nn.Module):
 
     def forward(self, context: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Tell the pitch, given part, gap, tick in beat, beat in bar."""
-        logits, code = self.head(never_alone(context), features, place)
-        return logits, code[:-1]
+        logits, code = self.head(never_alone(context[:, None]), features, place)
+        return logits[:, 0], code[:-1, 0]
 
 
 class TouchGraph(nn.Module):
@@ -96,5 +112,5 @@ class TouchGraph(nn.Module):
 
     def forward(self, code: Tensor, pitch: Tensor, recent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Tell velocity, duration and what is finer, given the pitch."""
-        levels, *struck = self.head(never_alone(code), never_alone(pitch), never_alone(recent))
-        return levels[:-1], struck[0][:-1], struck[1][:-1], struck[2][:-1]
+        levels, *struck = self.head(never_alone(code[:, None]), pitch, recent)
+        return levels[:-1, 0], struck[0][:-1], struck[1][:-1], struck[2][:-1]

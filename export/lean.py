@@ -2,8 +2,9 @@
 
 A graph that is called once every few milliseconds pays for every operator as if for the first time: caches are cold. So
 products of one input are one product, heads are told apart by where a query is zero instead of by turning tensors
-round, and short sums are products with ones (whose order of adding does not depend on the batch either). The same
-numbers as `Backbone.step` gives, up to rounding: a test holds them equal.
+round, and short sums are products with ones (whose order of adding does not depend on the batch either). Rows keep an
+axis of one, which is what such a product leaves, so that nothing is squeezed; the state before comes cut into its
+pieces, and they leave as pieces. The same numbers as `Backbone.step` gives, up to rounding: a test holds them equal.
 
 Shapes: B rows, H hidden, N notes recalled. Every row but the recalled ones comes with one more below (`never_alone`).
 """
@@ -13,24 +14,23 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+from antiphon.export.operators import turned
 from antiphon.models.backbones import HEAD, HEADS, RECALLED, TAPS, Backbone, Linear, Memory, Mlp, Recall
 from torch import Tensor, nn
 from torch.nn import functional
 
-_HALF = HEAD // 2
-
 
 def never_alone(rows: Tensor) -> Tensor:
-    """Add the first row once more, at the end: 8-bit products take a single row by another way than many.
+    """Add a row of zeros at the end: 8-bit products take a single row by another way than many.
 
     See `export.quantise`: with this once, at its inputs, a graph's products need none of their own.
     """
-    return torch.cat([rows, rows[:1]])
+    return torch.cat([rows, torch.zeros(1, *rows.shape[1:], dtype=rows.dtype)])
 
 
 def summed(rows: Tensor) -> Tensor:
-    """Sum [B, rows, width] to [B, width]: as a product, whose order of adding does not depend on the batch."""
-    return (rows.new_ones(1, rows.shape[1]) @ rows)[:, 0]
+    """Sum [B, rows, width] to [B, 1, width]: as a product, whose order of adding does not depend on the batch."""
+    return rows.new_ones(1, rows.shape[1]) @ rows
 
 
 def offsets(lengths: list[int]) -> Tensor:
@@ -44,17 +44,19 @@ class LeanLinear(nn.Module):
     def __init__(self, block: Linear) -> None:
         super().__init__()
         self.block = block
+        self.pieces = [block.hidden] * TAPS
         self.register_buffer("taps", block.taps.detach()[None])
 
-    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Map [B, H] and state [B, 4 H] to [B, H] and the two parts of the state after."""
+    def forward(self, x: Tensor, before: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Map [B, 1, H] and the pieces of the state, `TAPS` times [B, 1, H], to [B, 1, H] and those after."""
         block, size = self.block, self.block.hidden
-        before, held = torch.split_with_sizes(state, [(TAPS - 1) * size, size], 1)
-        notes = torch.cat([before, block.norm(x)], dim=1)
+        *earlier, held = before
+        note = block.norm(x)
+        notes = torch.cat([*earlier, note], dim=2)
         heard = summed(notes.view(-1, TAPS, size) * cast(Tensor, self.taps))
-        gate, new, out = torch.split_with_sizes(block.enter(heard), [size] * 3, 1)
+        gate, new, out = torch.split_with_sizes(block.enter(heard), [size] * 3, 2)
         held = held + torch.sigmoid(gate) * (new - held)
-        return x + block.leave(held * functional.silu(out)), (notes[:, size:], held)
+        return x + block.leave(held * functional.silu(out)), [*earlier[1:], note, held]
 
 
 class LeanRecall(nn.Module):
@@ -67,17 +69,17 @@ class LeanRecall(nn.Module):
     def __init__(self, block: Recall) -> None:
         super().__init__()
         self.block = block
+        self.pieces = [block.hidden]
         self.told = nn.Linear(block.hidden, 2 * RECALLED + RECALLED // 2)
         with torch.no_grad():
-            self.told.weight.copy_(torch.cat([block.query.weight, block.key.weight, block.value.weight]))
-            self.told.bias.copy_(torch.cat([block.query.bias, block.key.bias, block.value.bias]))
-            self.told.weight[:RECALLED] *= HEAD**-0.5
-            self.told.bias[:RECALLED] *= HEAD**-0.5
+            self.told.weight.copy_(torch.cat([block.value.weight, block.query.weight, block.key.weight]))
+            self.told.bias.copy_(torch.cat([block.value.bias, block.query.bias, block.key.bias]))
+            self.told.weight[RECALLED : 2 * RECALLED] *= HEAD**-0.5
+            self.told.bias[RECALLED : 2 * RECALLED] *= HEAD**-0.5
         cosine, sine = cast(Tensor, block.turn)  # [CYCLE, HEAD / 2]
-        self.register_buffer("turn", torch.cat([cosine, cosine, -sine, sine], dim=1))
-        self.register_buffer("other_half", torch.arange(HEAD).roll(_HALF))
-        own = torch.eye(HEADS)
-        self.register_buffer("own", own[None, :, :, None])
+        self.register_buffer("cosine", cosine.clone())
+        self.register_buffer("sine", sine.clone())
+        self.register_buffer("own", torch.eye(HEADS).repeat_interleave(HEAD, dim=1)[None])
         place = torch.arange(RECALLED)
         self.register_buffer("of_head", place // HEAD * RECALLED + place)
         #: which phase each turned head is told: the queries and half of the keys this note's, the others the one before
@@ -86,23 +88,21 @@ class LeanRecall(nn.Module):
     def forward(
         self, x: Tensor, state: Tensor, phase: Tensor, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Take one note in; see `Recall.step`. ``keys`` and ``values`` have a row less than the others."""
+        """Take one note in; see `Recall.step`. ``phase``, ``keys`` and ``values`` have a row less than the others."""
         block = self.block
         note = block.norm(x)
-        turning, value = torch.split_with_sizes(self.told(note), [RECALLED + RECALLED // 2, RECALLED], 1)
-        heads = torch.cat([turning, block.key_before(state)], dim=1)[:-1].view(-1, 2 * HEADS, HEAD)
-        value = value[:-1]
-        around = functional.embedding(phase[:-1].index_select(1, cast(Tensor, self.whose)), cast(Tensor, self.turn))
-        cosine, sine = torch.split_with_sizes(around, [HEAD, HEAD], 2)
-        heads = heads * cosine + heads.index_select(2, cast(Tensor, self.other_half)) * sine
+        told = torch.cat([self.told(note), block.key_before(state)], dim=2)[:-1]
+        value, turning = torch.split_with_sizes(told, [RECALLED, 2 * RECALLED], 2)
+        whose = phase.index_select(1, cast(Tensor, self.whose))
+        heads = turned(turning.reshape(-1, 2 * HEADS, HEAD), whose, cast(Tensor, self.cosine), cast(Tensor, self.sine))
         query, key = torch.split_with_sizes(heads, [HEADS, HEADS], 1)
-        asked = (query[:, :, None] * cast(Tensor, self.own)).view(-1, HEADS, RECALLED)
+        asked = torch.cat([query] * HEADS, dim=2) * cast(Tensor, self.own)
         key = key.reshape(-1, 1, RECALLED)
         scores = torch.cat([asked @ key.transpose(1, 2), asked @ keys.transpose(1, 2)], dim=2)
         weight = torch.softmax(scores, dim=2)
-        found = weight[:, :, 1:] @ values + weight[:, :, :1] * value[:, None]
-        found = never_alone(found.view(-1, HEADS * RECALLED).index_select(1, cast(Tensor, self.of_head)))
-        return x + block.leave(found), note, key[:, 0], value
+        found = weight[:, :, 1:] @ values + weight[:, :, :1] * value
+        found = never_alone(found.view(-1, 1, HEADS * RECALLED).index_select(2, cast(Tensor, self.of_head)))
+        return x + block.leave(found), note, key, value
 
 
 class LeanBackbone(nn.Module):
@@ -121,20 +121,31 @@ class LeanBackbone(nn.Module):
         )
 
     def forward(self, x: Tensor, state: Tensor, memory: Memory | None) -> tuple[Tensor, list[Tensor], Memory | None]:
-        """Take one note in; see `Backbone.step`. The memory has a row less; the state after comes in parts."""
+        """Take one note in; see `Backbone.step`.
+
+        Rows are [B, 1, ...], the memory has one less; the state after comes in pieces, and what the note adds to the
+        memory as [B, 1, RECALLED].
+        """
+        pieces = [
+            list(block.pieces) if isinstance(block, LeanLinear | LeanRecall) else [size] if size else []
+            for block, size in zip(self.blocks, self.states, strict=True)
+        ]
+        cut = iter(torch.split_with_sizes(state, [size for sizes in pieces for size in sizes], 2))
         after: list[Tensor] = []
-        for block, before in zip(self.blocks, torch.split_with_sizes(state, self.states, 1), strict=True):
+        for block, sizes in zip(self.blocks, pieces, strict=True):
+            before = [next(cut) for _ in sizes]
             if isinstance(block, LeanRecall):
                 assert memory is not None
-                x, kept, key, value = block(x, before, memory.phase, memory.keys, memory.values)
+                x, kept, key, value = block(x, before[0], memory.phase, memory.keys, memory.values)
                 memory = Memory(memory.phase, key, value)
                 after.append(kept)
             elif isinstance(block, LeanLinear):
-                x, both = block(x, before)
-                after.extend(both)
+                x, kept_pieces = block(x, before)
+                after.extend(kept_pieces)
             elif isinstance(block, Mlp):
                 x = block(x)
             else:
-                x, kept = cast(Linear, block).step(x, before)
-                after.append(kept)
+                new, kept = cast(Linear, block).step(x[:, 0], before[0][:, 0])
+                x = new[:, None]
+                after.append(kept[:, None])
         return x, after, memory

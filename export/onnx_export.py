@@ -18,13 +18,15 @@ import onnxruntime
 import torch
 from antiphon.export.card import card
 from antiphon.export.graph_specs import DRAWS, GraphSpec, graphs
+from antiphon.export.operators import translations
 from antiphon.export.precisions import PRECISIONS, SHIPPED, at_precision
 from antiphon.export.precisions_table import compared, sampled
 from antiphon.export.quantise import PADDED
 from antiphon.export.shared_weights import write_graphs
 from antiphon.models.errors import ModelError
-from antiphon.models.learn_weights import WEIGHTS, weights_of
+from antiphon.models.learn_weights import WEIGHTS, network_in, weights_of
 from antiphon.models.model_files import FORMAT, GRAPH_WEIGHTS
+from antiphon.models.network import AntiphonNetwork
 from antiphon.models.notes import NoteTable
 from antiphon.models.training import CHECKPOINT, Recipe, load_network
 from numpy.typing import NDArray
@@ -33,6 +35,8 @@ OPSET = 20
 #: Largest difference between torch and onnxruntime at full precision.
 TOLERANCE = 2e-4
 _TRIALS = 300
+#: What an export tells by itself.
+_OF_AN_EXPORT = ("kind", "format", "name", "licence", "opset", "network", "files", "precision", "parameters", "export")
 
 
 def export_graph(spec: GraphSpec) -> onnx.ModelProto:
@@ -55,7 +59,7 @@ def traced(spec: GraphSpec) -> onnx.ModelProto:
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
             spec.module.eval(), tuple(spec.inputs.values()), dynamo=True, opset_version=OPSET, verbose=False,
-            input_names=list(spec.inputs), output_names=list(spec.outputs),
+            input_names=list(spec.inputs), output_names=list(spec.outputs), custom_translation_table=translations(),
             dynamic_shapes=tuple(
                 {
                     axis: torch.export.Dim.DYNAMIC
@@ -130,7 +134,20 @@ def export_run(
     Raises:
         ModelError: a graph differs from torch's network.
     """
-    network, trained = load_network(checkpoint)
+    network, told = load_network(checkpoint)
+    trained = {"steps": told["step"], "notes": told["notes_seen"], "hours": round(told["trained_s"] / 3600, 2)}
+    return write_model(network, out, name, {"trained": trained, **facts}, precision, scored)
+
+
+def write_model(
+    network: AntiphonNetwork,
+    out: Path,
+    name: str,
+    facts: dict[str, Any],
+    precision: str = SHIPPED,
+    scored: Sequence[NoteTable] = (),
+) -> dict[str, Any]:
+    """Write a model folder from a network; arguments, result and errors as `export_run`'s."""
     out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     measured: dict[str, Any] = {}
@@ -158,9 +175,6 @@ def export_run(
         "kind": "antiphon", "format": FORMAT, "name": name, "licence": "MIT", "opset": OPSET,
         "network": network.config.as_dict(), "files": files,
         "precision": precision, "parameters": sum(p.numel() for p in network.parameters()),
-        "trained": {
-            "steps": trained["step"], "notes": trained["notes_seen"], "hours": round(trained["trained_s"] / 3600, 2)
-        },
         "export": measured, **facts,
     }  # fmt: skip
     if scored:
@@ -169,10 +183,46 @@ def export_run(
     return written
 
 
+def is_model(folder: Path) -> bool:
+    """Whether it is a model's folder, no training run's."""
+    return (folder / "model.json").is_file()
+
+
+def export_again(
+    folder: Path, out: Path, name: str | None, facts: dict[str, Any], precision: str = SHIPPED
+) -> dict[str, Any]:
+    """Write a model folder anew from the weights in another: for graphs of an older format. Give what it holds.
+
+    What its ``model.json`` told of training, music and scores stays told.
+
+    Args:
+        folder: the model's.
+        out: the folder to write; it may be the same.
+        name: the model's; None: as it was.
+        facts: more of what ``model.json`` is to hold, or in place of what it held.
+        precision: of `PRECISIONS`.
+
+    Raises:
+        ModelError: it is no model; it has no weights, or others than its card's.
+        DataError: its weights are another network's.
+    """
+    try:
+        told = json.loads((folder / "model.json").read_text())
+        kept = {key: value for key, value in told.items() if key not in _OF_AN_EXPORT}
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"export: {folder / 'model.json'} is not readable ({error}); export the run again") from None
+    if told.get("kind", "antiphon") != "antiphon":
+        raise ModelError(f"export: {folder} is a model of kind {told['kind']!r}, only 'antiphon' is exported again")
+    network = network_in(folder, told).eval()
+    return write_model(network, out, name or str(told.get("name", out.name)), {**kept, **facts}, precision)
+
+
 def main(argv: list[str]) -> int:
     """Run ``antiphon export``."""
     parser = argparse.ArgumentParser(prog="antiphon export", description="A training run to a model folder.")
-    parser.add_argument("run", type=Path, help="a training run's folder")
+    parser.add_argument(
+        "run", type=Path, help="a training run's folder; or a model's that has its weights with it, to export it again"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--name", help="the model's name (default: the folder's)")
     parser.add_argument(
@@ -189,8 +239,14 @@ def main(argv: list[str]) -> int:
     facts = json.loads(args.facts.read_text()) if args.facts else {}
     if args.scores:
         facts = {"scores_command": "antiphon evaluate", **facts, "scores": json.loads(args.scores.read_text())}
-    scored = sampled(args.run / "valid.npz", args.compare) if args.compare > 0 else []
-    written = export_run(args.run / CHECKPOINT, args.out, args.name or args.out.name, facts, args.precision, scored)
+    again = is_model(args.run)
+    if again and (args.compare or args.rollout):
+        parser.error("--compare and --rollout need a training run's folder; a model's has its weights alone")
+    if again:
+        written = export_again(args.run, args.out, args.name, facts, args.precision)
+    else:
+        scored = sampled(args.run / "valid.npz", args.compare) if args.compare > 0 else []
+        written = export_run(args.run / CHECKPOINT, args.out, args.name or args.out.name, facts, args.precision, scored)
     if args.rollout:
         from antiphon.export.rollout_onnx import write_rollout  # noqa: PLC0415  it builds on this module
 

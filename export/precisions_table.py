@@ -17,7 +17,7 @@ from antiphon.models.onnx_scoring import score_pieces
 from numpy.typing import NDArray
 
 #: The graphs that are compared: what a predicted event runs.
-COMPARED = ("step", "pitch", "touch")
+COMPARED = ("step", "time", "pitch", "touch")
 WINDOW = HOP = 128
 #: Notes of each piece of the sample, at most.
 _NOTES = 160

@@ -15,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+_DOMAIN = "com.microsoft"
 #: Weights a scale is shared by, along a row. A power of two; 128 fits rows of 352 and 384 with little padding.
 BLOCK = 128
 #: Likewise of 4 bits: sixteen values need a finer scale.
@@ -23,7 +24,7 @@ BLOCK_4 = 32
 FEWEST_WEIGHTS = 8192
 #: A graph's note that no product of it ever has a single row.
 PADDED = "antiphon.padded"
-_FIRST, _SECOND, _LAST = "axis_0", "row_1", "row_-1"  # constants of the slices
+_FIRST, _SECOND, _LAST = "alone.axis_0", "alone.row_1", "alone.row_-1"  # constants of the slices
 _ZERO_POINT, _ZERO_POINT_4 = 128, 8  # of unsigned 8 and 4 bits, the operator's defaults
 
 
@@ -31,6 +32,7 @@ def quantised(model: onnx.ModelProto, bits: int = 8) -> onnx.ModelProto:
     """Give a copy of ``model`` whose large constant matrix products are ``MatMulNBits`` of 8 or 4 bits."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     graph = model.graph
+    _with_biases(graph)
     weights = {tensor.name: tensor for tensor in graph.initializer}
     uses: dict[str, int] = {}
     for node in graph.node:
@@ -55,8 +57,33 @@ def quantised(model: onnx.ModelProto, bits: int = 8) -> onnx.ModelProto:
     del graph.initializer[:]
     graph.initializer.extend(kept)
     del graph.value_info[:]
-    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    if not any(given.domain == _DOMAIN for given in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
     return model
+
+
+def _with_biases(graph: onnx.GraphProto) -> None:
+    """Give every product its bias as a third input, as ``Gemm`` has it, where a constant row is added to it alone."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    given = {output.name for output in graph.output}
+    gone = []
+    for node in graph.node:
+        if node.op_type != "MatMul" or node.input[1] not in constants or node.output[0] in given:
+            continue
+        reader, *others = readers[node.output[0]]
+        bias = [name for name in reader.input if name in constants and len(constants[name].dims) == 1]
+        small = np.prod(constants[node.input[1]].dims) < FEWEST_WEIGHTS
+        if small or others or reader.op_type != "Add" or len(bias) != 1:
+            continue
+        node.input.append(bias[0])
+        node.output[0] = reader.output[0]
+        gone.append(reader)
+    for node in gone:
+        graph.node.remove(node)
 
 
 def _replace(
@@ -85,7 +112,7 @@ def _replace(
     )  # after two inputs that are not used
     return [
         helper.make_node(
-            "MatMulNBits", [node.input[0], *packs, *bias], [node.output[0]], domain="com.microsoft",
+            "MatMulNBits", [node.input[0], *packs, *bias], [node.output[0]], domain=_DOMAIN,
             K=matrix.shape[1], N=matrix.shape[0], bits=bits,
             block_size=BLOCK if bits == 8 else BLOCK_4, accuracy_level=4,
         )

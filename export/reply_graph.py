@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import torch
 from antiphon.export.drawing import draw, log_prob
-from antiphon.export.folded import FoldedPitchHead, FoldedTouchHead, joined
+from antiphon.export.folded import FoldedPitchHead, FoldedTouchHead
 from antiphon.export.graphs import StepGraph
-from antiphon.export.lean import never_alone
 from antiphon.models.asking import AT_ONCE, AT_ONCE_KNOWN
 from antiphon.models.network import AntiphonNetwork
 from torch import Tensor, nn
@@ -25,25 +24,22 @@ class ReplyGraph(nn.Module):
         super().__init__()
         self.step = StepGraph(network)
         self.pitch, self.touch = FoldedPitchHead(network.pitch), FoldedTouchHead(network.touch)
-        self.contexts = joined(network.time.context, network.pitch.context)
 
     def forward(
         self, told: Tensor, roll: Tensor, hidden: Tensor, asked: Tensor, known: Tensor, keys: Tensor | None = None,
         values: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Take one note in, and draw one: asked [B, sum(AT_ONCE)], known [B, sum(AT_ONCE_KNOWN)]."""
-        step, time = self.step, self.step.network.time
-        context, features, after, row = step.taken_in(told, roll, hidden, keys, values)
-        early, late = torch.split_with_sizes(self.contexts(context), [time.context.out_features] * 2, 1)
-        state = step.laid_out(after, context, time.parts(context), step.gaps(early), features, row)
+        context, features, after, added = self.step.taken_in(told, roll, hidden, keys, values)
+        state = self.step.laid_out(after, context, features, added)
 
-        pitch_bias, level_bias, sharpness, *shares = torch.split_with_sizes(asked, list(AT_ONCE), 1)
+        pitch_bias, level_bias, sharpness, *shares = torch.split_with_sizes(asked[:, None], list(AT_ONCE), 2)
         place, recent, ended = torch.split_with_sizes(known, list(AT_ONCE_KNOWN), 1)
-        pitches, code = self.pitch.at(late, features, place)
+        pitches, code = self.pitch(context, features, place)
         pitch = draw(pitches + pitch_bias, shares[0], sharpness)
-        of_pitch = torch.cat([pitch, recent[:, :1], ended.gather(1, pitch), recent[:, 1:]], dim=1)
-        touch = self.touch.known(code, never_alone(of_pitch))
+        key = pitch[:, 0]
+        touch = self.touch.known(code, torch.cat([key, ended.gather(1, key), recent], dim=1))
         levels = self.touch.head.velocity_logits(touch)[:-1]
         level = draw(levels + level_bias, shares[1], sharpness)
-        choices = torch.cat([pitch, level], dim=1).float()
-        return state, torch.cat([choices, log_prob(pitches, pitch), log_prob(levels, level)], dim=1)
+        choices = torch.cat([pitch, level], dim=2).float()
+        return state, torch.cat([choices, log_prob(pitches, pitch), log_prob(levels, level)], dim=2)[:, 0]

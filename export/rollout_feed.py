@@ -9,6 +9,7 @@ from antiphon.export.rollout_state import NEVER, OVER
 from antiphon.models.controls import UNTOLD
 from antiphon.models.events import CYCLE
 from antiphon.models.generator import MAX_TICKS, PARTS, PITCHES, TIME_CLASSES, VELOCITY_LEVELS, Constraints
+from antiphon.models.onnx_generator import OnnxGenerator
 from antiphon.models.onnx_rollout import Grid, checked
 from antiphon.models.onnx_state import OnnxState
 from antiphon.models.parts import Part
@@ -21,12 +22,13 @@ _FREE = -1
 
 
 def rollout_feed(
-    state: OnnxState, constraints: Constraints, uniforms: NDArray[np.float64], grid: Grid | None = None,
-    told: tuple[int, ...] = UNTOLD,
+    generator: OnnxGenerator, state: OnnxState, constraints: Constraints, uniforms: NDArray[np.float64],
+    grid: Grid | None = None, told: tuple[int, ...] = UNTOLD,
 ) -> Feed:  # fmt: skip
     """Give all inputs of `rollout.onnx`; arguments as `Generator.rollout`.
 
     Args:
+        generator: whose state it is.
         state: with one note heard at least: before any there is nothing to go on from.
         constraints: of every note; the smallest gap counts for the first alone.
         uniforms: [candidates, notes, UNIFORMS].
@@ -40,11 +42,12 @@ def rollout_feed(
     tick = state.roll.tick
     if tick is None:
         raise ValueError("rollout: the state must have 1 note or more, got 0; take a note in first")
+    part_logits, gap_logits = generator.time_logits(state)
     one: Feed = {
         "controls": np.array(told, np.int64), "start": np.array(tick % CYCLE),
         "grid": np.array([0, 0] if grid is None else [tick - grid[0], grid[2]]), **_asked(constraints),
         "now": np.array(0), "hidden": state.hidden[0], "context": state.context[0], "features": state.features[0],
-        "part_logits": state.part_logits, "gap_logits": state.gap_logits, "recency": state.roll.recency,
+        "part_logits": part_logits, "gap_logits": gap_logits, "recency": state.roll.recency,
         "ended": state.recent.ended, "at_key": state.recent.at_key.ravel(), "level": state.recent.level,
         **_open(state, tick, notes),
     }  # fmt: skip

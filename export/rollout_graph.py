@@ -88,13 +88,14 @@ class Turn(nn.Module):
         then = now + gap
         in_beat, in_bar = _place(grid, then)
         place = torch.stack([part, gap.clamp(max=MAX_TICKS), in_beat, in_bar], dim=1)
-        pitch_logits, code = self.pitch(context, features, place)
+        pitch_logits, code = self.pitch(context[:, None], features, place)
+        pitch_logits = pitch_logits[:, 0]
         bias = _row(pitch_bias, part)
         pitch = draw(pitch_logits + bias, share_of(uniforms[:, 2:3], top_p), sharpness)[:, 0]
         log_prob = log_prob + _log_prob(pitch_logits, pitch)
         key = torch.where(part == Part.DRUMS, pitch + at_key.shape[1] // 2, pitch)
         recent = torch.stack([_at(ended, part), _at(at_key, key), _at(level, part)], dim=1)
-        touch = self.touch.touch(code, pitch, recent)
+        touch = self.touch.touch(code, pitch, recent)[:, 0]
         head = self.touch.head
         levels = head.velocity_logits(touch)
         struck_level = draw(levels + velocity_bias, share_of(uniforms[:, 3:4], top_p), sharpness)[:, 0]
@@ -125,7 +126,7 @@ class Turn(nn.Module):
         if keys is not None and values is not None and own_keys is not None and own_values is not None:
             phase = torch.stack([start + then, start + now], dim=1) % CYCLE
             room = Room(phase, keys, values, own_keys, own_values, count)
-        x, hidden, room = self.backbone.step(x, hidden, room)
+        x, hidden, room = self.backbone.step(x[:, 0], hidden, room)
         context = self.network.norm(x)
         gaps = self.network.time.gaps(context, cast(Tensor, self.every_part))
         state = (

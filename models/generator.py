@@ -99,6 +99,11 @@ class NothingAllowedError(ValueError):
 State = Any
 
 
+def rehearsed(last_tick: int | None) -> tuple[HeldNote, NDArray[np.float64]]:
+    """Give a note after a state's last one, and uniforms: what a `Generator.rehearse` may reply to."""
+    return HeldNote((last_tick or 0) + TICKS_PER_BEAT, 0, 64, 80), np.full(UNIFORMS, 0.5)
+
+
 class Generator(Protocol):
     """A recurrent generator of note events. Not thread-safe; belongs to the brain's one thread."""
 
@@ -148,6 +153,15 @@ class Generator(Protocol):
 
         Raises:
             NothingAllowedError: every choice of an attribute is forbidden.
+        """
+
+    def rehearse(self, state: State, constraints: Constraints) -> None:
+        """Run what a `reply` from this state runs, for nothing: so that the next one finds the caches warm.
+
+        Nothing is left behind: what `reply` gives afterwards, and takes to give it, is as if this had not been.
+
+        Raises:
+            NothingAllowedError: as `reply`.
         """
 
     def step_together(self, states: Sequence[State], notes: Sequence[HeldNote]) -> list[State]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -40,14 +42,28 @@ def load_base(name: str) -> Base:
         DataError: weights of another network than this program's.
     """
     files = check_model(find_folder(name), DEFAULT_MODEL)
-    path = files.folder / WEIGHTS
+    return Base(files, network_in(files.folder, files.facts))
+
+
+def network_in(folder: Path, facts: Mapping[str, Any]) -> AntiphonNetwork:
+    """Give the network whose weights lie in a model's folder.
+
+    Args:
+        folder: the model's.
+        facts: what its ``model.json`` holds.
+
+    Raises:
+        ModelError: there are no weights; they are not those of its card.
+        DataError: weights of another network than this program's.
+    """
+    path = folder / WEIGHTS
     if not path.is_file():
         raise ModelError(
-            f"model: {files.name} has no {WEIGHTS}, and graphs in 8 bits can not be learnt on from; "
+            f"model: {folder.name} has no {WEIGHTS}, and graphs in 8 bits can not be learnt on from; "
             "export it again with `antiphon export`, or take a model that ships"
         )
     data = path.read_bytes()
-    told, got = files.facts["files"].get(WEIGHTS), hashlib.sha256(data).hexdigest()
+    told, got = facts.get("files", {}).get(WEIGHTS), hashlib.sha256(data).hexdigest()
     if told != got:
         raise ModelError(
             f"model: {path} is truncated or changed (sha256 {got[:12]}…, its card says {str(told)[:12]}…); "
@@ -58,4 +74,4 @@ def load_base(name: str) -> Base:
         config, weights = held["config"], {key: value.float() for key, value in held["weights"].items()}
     except Exception as error:  # torch raises many kinds on a broken file
         raise DataError(f"{path} holds no weights ({brief(error)}); export the model again") from None
-    return Base(files, network_of(config, weights, path))
+    return network_of(config, weights, path)

@@ -16,8 +16,8 @@ from typing import Any
 
 from antiphon.models.errors import ModelError
 
-FORMAT = 3
-GRAPHS = ("step", "pitch", "touch", "reply", "next")
+FORMAT = 4
+GRAPHS = ("step", "time", "pitch", "touch", "reply", "next")
 #: What the graphs share.
 GRAPH_WEIGHTS = "weights.bin"
 DEFAULT_MODEL = "antiphon"

@@ -27,8 +27,10 @@ from antiphon.models.errors import ModelError
 from antiphon.models.events import TOLD, told_of
 from antiphon.models.generator import (
     MAX_TICKS,
+    PARTS,
     PITCHES,
     TICKS_PER_BEAT,
+    TIME_CLASSES,
     UNKNOWN_BEAT_IN_BAR,
     UNKNOWN_TICK_IN_BEAT,
     VELOCITY_STEP,
@@ -36,6 +38,7 @@ from antiphon.models.generator import (
     Draw,
     HeldNote,
     NothingAllowedError,
+    rehearsed,
 )
 from antiphon.models.model_files import GRAPHS, ModelFiles, find_model
 from antiphon.models.note_memory import NoteMemory
@@ -75,7 +78,7 @@ class OnnxGenerator:
         self.provider_asked = provider
         asked = providers_for(files, provider)
         sessions = [open_session(files.graph(graph), asked, remedy=_REMEDY) for graph in GRAPHS]
-        self._step, self._pitch, self._touch, reply, following = sessions
+        self._step, self._time, self._pitch, self._touch, reply, following = sessions
         #: what runs the graphs in truth, whatever was asked for
         self.provider_got = str(self._step.get_providers()[0])
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
@@ -84,7 +87,6 @@ class OnnxGenerator:
         self._one_reply = BoundGraph(reply, {"state": self._layout.width, "drawn": len(DRAWN_AT_ONCE) + 2})
         self._one_next = BoundGraph(following, {"state": self._layout.width, "drawn": len(DRAWN) + len(LIKELY)})
         self._empty = OnnxState(
-            # before any note nothing was ever predicted in training: every part and gap is as likely
             np.zeros((1, self._layout.width), np.float32), self._layout, Roll.empty(), Recent.nothing(), 0,
             NoteMemory(self._layout.recalled) if self._layout.recalled else None,
         )  # fmt: skip
@@ -161,11 +163,7 @@ class OnnxGenerator:
         place: tuple[int, int, int, int],
     ) -> tuple[OnnxState, Draw]:  # fmt: skip
         graph = self._one_reply
-        roll, recent = self._write(graph, state, note)
-        asked = self._asked_reply(constraints, place[0])
-        at_once(asked, uniforms, graph.inputs["asked"])
-        at_once_known(place, recent, graph.inputs["known"])
-        graph.run(*_recalled(state))
+        asked, roll, recent = self._run_at_once(state, note, constraints, uniforms, place)
         pitch, level, *chances = graph.outputs["drawn"][0].tolist()
         if not allowed_at_once(asked, int(pitch), int(level)):
             raise NothingAllowedError
@@ -174,16 +172,25 @@ class OnnxGenerator:
         drawn = Draw(place[0], gap, int(pitch), velocity, duration, sum(chances))
         return _after(state, graph.outputs["state"].copy(), roll, recent), drawn
 
+    def _run_at_once(
+        self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
+        place: tuple[int, int, int, int],
+    ) -> tuple[NDArray[np.float32], Roll, Recent]:  # fmt: skip
+        """Run the graph; give what was asked of it, and what sounds and what ended after the note."""
+        graph = self._one_reply
+        roll, recent = self._write(graph, state, note)
+        asked = self._asked_reply(constraints, place[0])
+        at_once(asked, uniforms, graph.inputs["asked"])
+        at_once_known(place, recent, graph.inputs["known"])
+        graph.run(*_recalled(state))
+        return asked, roll, recent
+
     def _drawn_next(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: _GRID | None,
     ) -> tuple[OnnxState, Draw]:  # fmt: skip
         graph = self._one_next
-        roll, recent = self._write(graph, state, note)
-        asked = self._asked_next(constraints, 0)
-        with_uniforms(asked, uniforms, graph.inputs["asked"])
-        known_of(note.tick, grid, constraints, recent, graph.inputs["known"])
-        graph.run(*_recalled(state))
+        asked, roll, recent = self._run_next(state, note, constraints, uniforms, grid)
         drawn = graph.outputs["drawn"][0].tolist()
         part, gap, pitch, level, duration, fine, shift = map(int, drawn[: len(DRAWN)])
         if not allowed(asked, part, gap, pitch, level, duration):
@@ -199,9 +206,37 @@ class OnnxGenerator:
         draw = Draw(part, gap, pitch, velocity, lasts, likely, shift - SHIFTS // 2)
         return _after(state, graph.outputs["state"].copy(), roll, recent), draw
 
+    def _run_next(
+        self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
+        grid: _GRID | None,
+    ) -> tuple[NDArray[np.float32], Roll, Recent]:  # fmt: skip
+        """Run the graph; give as `_run_at_once` does."""
+        graph = self._one_next
+        roll, recent = self._write(graph, state, note)
+        asked = self._asked_next(constraints, 0)
+        with_uniforms(asked, uniforms, graph.inputs["asked"])
+        known_of(note.tick, grid, constraints, recent, graph.inputs["known"])
+        graph.run(*_recalled(state))
+        return asked, roll, recent
+
+    def rehearse(self, state: OnnxState, constraints: Constraints) -> None:
+        """Run what a reply runs; see `Generator.rehearse`. The next row of the state's memory stays free."""
+        note, uniforms = rehearsed(state.roll.tick)
+        if None not in (constraints.part, constraints.gap, constraints.duration):
+            self._run_at_once(state, note, constraints, uniforms, (constraints.part or 0, 0, *place_in_bar(0, None)))
+        else:
+            self._run_next(state, note, constraints, uniforms, None)
+
     def score_pieces(self, pieces: list[NoteTable], window: int, hop: int) -> list[NDArray[np.float64]]:
         """Give each piece's losses [notes - 1, 5], as live play would see it; see `scoring.PieceScorer`."""
-        return score_pieces((self._step, self._pitch, self._touch), pieces, window, hop)
+        return score_pieces((self._step, self._time, self._pitch, self._touch), pieces, window, hop)
+
+    def time_logits(self, state: OnnxState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give the logits of the next note's part [PARTS], and of its gap given each part [PARTS, TIME_CLASSES]."""
+        if state.notes == 0:  # before any note nothing was ever predicted in training: every one is as likely
+            return np.zeros(PARTS, np.float32), np.zeros((PARTS, TIME_CLASSES), np.float32)
+        parts, gaps = self._time.run(None, {"context": state.context})
+        return parts[0], gaps[0]
 
     def prime(self, notes: Sequence[HeldNote]) -> OnnxState:
         """Give the state after ``notes``, from nothing."""
@@ -216,21 +251,7 @@ class OnnxGenerator:
     ) -> Draw:  # fmt: skip
         """Draw the next event; see `Generator.sample`."""
         temperature, top_p = constraints.temperature, constraints.top_p
-        gap_logits = _gap_logits(state.gap_logits, constraints)
-        log_prob = 0.0
-        if constraints.part is None:
-            logits = _part_logits(state, gap_logits, constraints)
-            part = draw(logits, float(uniforms[0]), temperature, top_p)
-            log_prob += float(log_softmax(state.part_logits)[part])
-        else:
-            part = constraints.part
-        if constraints.gap is None:
-            gap = draw(gap_logits[part], float(uniforms[1]), temperature, top_p)
-            log_prob += float(log_softmax(state.gap_logits[part])[gap])
-            if gap == MAX_TICKS:  # the class stands for "four beats or more"
-                gap = max(gap, constraints.min_gap)
-        else:
-            gap = constraints.gap
+        part, gap, log_prob = self._drawn_time(state, constraints, uniforms)
         place = np.array([[part, min(gap, MAX_TICKS), *place_in_bar((state.roll.tick or 0) + gap, grid)]], np.int64)
         pitch_logits, code = self._pitch.run(
             None, {"context": state.context, "features": state.features, "place": place}
@@ -257,6 +278,27 @@ class OnnxGenerator:
         fine = draw(fine_logits[0, level], float(uniforms[5]), temperature, top_p)
         shift = draw(shift_logits[0, level], float(uniforms[6]), temperature, top_p) - SHIFTS // 2
         return Draw(part, gap, pitch, max(1, level * VELOCITY_STEP + fine), duration, log_prob, shift)
+
+    def _drawn_time(
+        self, state: OnnxState, constraints: Constraints, uniforms: NDArray[np.float64]
+    ) -> tuple[int, int, float]:
+        """Draw part and gap, those that are free; give their log-probability too."""
+        part, gap, log_prob = constraints.part, constraints.gap, 0.0
+        if part is not None and gap is not None:
+            return part, gap, log_prob
+        temperature, top_p = constraints.temperature, constraints.top_p
+        part_logits, every_gap = self.time_logits(state)
+        gap_logits = _gap_logits(every_gap, constraints)
+        if part is None:
+            logits = _part_logits(part_logits, every_gap, gap_logits, constraints)
+            part = draw(logits, float(uniforms[0]), temperature, top_p)
+            log_prob += float(log_softmax(part_logits)[part])
+        if gap is None:
+            gap = draw(gap_logits[part], float(uniforms[1]), temperature, top_p)
+            log_prob += float(log_softmax(every_gap[part])[gap])
+            if gap == MAX_TICKS:  # the class stands for "four beats or more"
+                gap = max(gap, constraints.min_gap)
+        return part, gap, log_prob
 
     def step_together(self, states: Sequence[OnnxState], notes: Sequence[HeldNote]) -> list[OnnxState]:
         """Take a note into each of several states; see `Generator.step_together`."""
@@ -328,14 +370,17 @@ def _gap_logits(logits: NDArray[np.float32], constraints: Constraints) -> NDArra
     return logits
 
 
-def _part_logits(state: OnnxState, gap_logits: NDArray[np.float32], constraints: Constraints) -> NDArray[np.float64]:
+def _part_logits(
+    part_logits: NDArray[np.float32], every_gap: NDArray[np.float32], gap_logits: NDArray[np.float32],
+    constraints: Constraints,
+) -> NDArray[np.float64]:  # fmt: skip
     """Weigh each part by the share of its gaps that is still allowed: what did not come yet is less likely next."""
-    logits = log_softmax(state.part_logits)
-    if gap_logits is not state.gap_logits:
+    logits = log_softmax(part_logits)
+    if gap_logits is not every_gap:
         top = gap_logits.max(axis=1, keepdims=True)
         allowed = top[:, 0] + np.log(np.exp(gap_logits - top).sum(axis=1))
-        full = state.gap_logits.max(axis=1, keepdims=True)
-        logits = logits + allowed - (full[:, 0] + np.log(np.exp(state.gap_logits - full).sum(axis=1)))
+        full = every_gap.max(axis=1, keepdims=True)
+        logits = logits + allowed - (full[:, 0] + np.log(np.exp(every_gap - full).sum(axis=1)))
     if constraints.part_bias is not None:
         logits = logits + constraints.part_bias
     return logits

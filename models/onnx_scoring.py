@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from antiphon.models.controls import UNTOLD
 from antiphon.models.events import CYCLE, GAP, PART, PITCH, PLACE, VELOCITY, events_of
-from antiphon.models.generator import MAX_TICKS, PARTS, HeldNote
+from antiphon.models.generator import MAX_TICKS, HeldNote
 from antiphon.models.notes import Column, NoteTable
 from antiphon.models.onnx_state import StateLayout, layout_of
 from antiphon.models.recent import recent_of
@@ -24,12 +24,12 @@ def score_pieces(sessions: Sequence[Any], pieces: list[NoteTable], window: int, 
     """Give each piece's losses [notes - 1, 5] in nats, a note's from between W and W + H notes before it.
 
     Args:
-        sessions: step, pitch and touch.
+        sessions: step, time, pitch and touch.
         pieces: at least two notes each.
         window: W.
         hop: H.
     """
-    layout = layout_of(*sessions[:2])
+    layout = layout_of(sessions[0], sessions[2])
     losses = [np.zeros((len(notes) - 1, _ATTRIBUTES)) for notes in pieces]
     jobs = [
         (piece, start) for piece, notes in enumerate(pieces) for start in range(0, max(1, len(notes) - window), hop)
@@ -47,7 +47,7 @@ def score_pieces(sessions: Sequence[Any], pieces: list[NoteTable], window: int, 
 
 def _score_excerpts(sessions: Sequence[Any], layout: StateLayout, excerpts: list[NoteTable]) -> NDArray[np.float64]:
     """Give losses [B, longest - 1, 5]; what is after an excerpt's end means nothing."""
-    step, pitch, touch = sessions
+    step, time, pitch, touch = sessions
     longest = max(map(len, excerpts))
     table = np.stack([np.concatenate([one, np.repeat(one[-1:], longest - len(one), axis=0)]) for one in excerpts])
     ended, recent = recent_of(table)
@@ -72,13 +72,9 @@ def _score_excerpts(sessions: Sequence[Any], layout: StateLayout, excerpts: list
         if layout.recalled:
             feed |= {"keys": keys[:, :index], "values": values[:, :index]}
         (row,) = step.run(None, {name: np.ascontiguousarray(value) for name, value in feed.items()})
-        hidden, context, parts = (
-            row[:, layout.hidden],
-            np.ascontiguousarray(row[:, layout.context]),
-            row[:, layout.parts],
-        )
+        hidden, context = row[:, layout.hidden], np.ascontiguousarray(row[:, layout.context])
         features = row[:, layout.features].reshape(batch, *layout.feature_shape)
-        gaps = row[:, layout.gaps].reshape(batch, PARTS, -1)
+        parts, gaps = time.run(None, {"context": context})
         keys[:, index], values[:, index] = row[:, layout.key], row[:, layout.value]
         following = np.ascontiguousarray(events[:, index + 1])
         pitches, code = pitch.run(None, {"context": context, "features": features, "place": following[:, PLACE]})

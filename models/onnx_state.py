@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from antiphon.models.generator import PARTS, TIME_CLASSES
 from antiphon.models.note_memory import NoteMemory
 from antiphon.models.recent import Recent
 from antiphon.models.roll import Roll
@@ -28,9 +27,9 @@ class StateLayout:
     """
 
     def __init__(self, hidden: int, context: int, features: tuple[int, int], recalled: int) -> None:
-        sizes = (hidden, context, PARTS, PARTS * TIME_CLASSES, features[0] * features[1], recalled, recalled)
+        sizes = (hidden, context, features[0] * features[1], recalled, recalled)
         ends = np.cumsum(sizes).tolist()
-        self.hidden, self.context, self.parts, self.gaps, self.features, self.key, self.value = (
+        self.hidden, self.context, self.features, self.key, self.value = (
             slice(end - size, end) for end, size in zip(ends, sizes, strict=True)
         )
         self.width: int = ends[-1]
@@ -72,13 +71,3 @@ class OnnxState:
     def features(self) -> Array:
         """Of what sounds around each key [1, F, KEYS]."""
         return self.row[:, self.layout.features].reshape(1, *self.layout.feature_shape)
-
-    @property
-    def part_logits(self) -> Array:
-        """Of the next note's part [PARTS]."""
-        return self.row[0, self.layout.parts]
-
-    @property
-    def gap_logits(self) -> Array:
-        """Of its gap, given each part [PARTS, TIME_CLASSES]."""
-        return self.row[0, self.layout.gaps].reshape(PARTS, TIME_CLASSES)

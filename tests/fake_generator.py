@@ -20,6 +20,7 @@ from antiphon.models.generator import (
     Draw,
     HeldNote,
     NothingAllowedError,
+    rehearsed,
 )
 from antiphon.models.onnx_rollout import rolled_out
 from numpy.typing import NDArray
@@ -138,6 +139,10 @@ class FakeGenerator:
     ) -> tuple[FakeState, Draw]:  # fmt: skip
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
+
+    def rehearse(self, state: FakeState, constraints: Constraints) -> None:
+        note, uniforms = rehearsed(self.last_tick(state))
+        self.reply(state, note, constraints, uniforms)
 
     def step_together(self, states: Sequence[FakeState], notes: Sequence[HeldNote]) -> list[FakeState]:
         return [self.step(state, note) for state, note in zip(states, notes, strict=True)]

@@ -58,6 +58,10 @@ class Odd:
         spoilt = self._spoilt(draw, draw)
         return state, spoilt
 
+    def rehearse(self, *given: Any) -> None:
+        self._generator.rehearse(*given)
+        self._spoilt(None)
+
 
 def main(argv: list[str]) -> int:
     if argv[0] == "jam":

@@ -75,6 +75,9 @@ class _Memoryless:
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
 
+    def rehearse(self, state: tuple[HeldNote, ...], constraints: Constraints) -> None:
+        raise AssertionError("nobody is waiting for a take that is evaluated")
+
     def step_together(
         self, states: Sequence[tuple[HeldNote, ...]], notes: Sequence[HeldNote]
     ) -> list[tuple[HeldNote, ...]]:

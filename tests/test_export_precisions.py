@@ -85,6 +85,38 @@ def test_a_row_alone_is_the_row_in_a_batch(model: Any, precision: str) -> None:
             assert np.array_equal(alone[0], together[row])
 
 
+def test_a_bias_that_is_added_to_a_product_becomes_the_products_own() -> None:
+    """Of rows with an axis more torch's exporter writes a product and a sum."""
+    from antiphon.export.precisions import at_precision
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(2)
+    weights = {"enter": random.normal(size=(_IN, _OUT)) / _IN**0.5, "bias": random.normal(size=_OUT)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "enter"], ["within"]),
+            helper.make_node("Add", ["within", "bias"], ["y"]),
+            helper.make_node("MatMul", ["x", "enter2"], ["apart"]),
+            helper.make_node("Add", ["apart", "bias"], ["sum"]),
+        ],
+        "tiny", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 1, _IN])],
+        [
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", 1, _OUT]),
+            helper.make_tensor_value_info("apart", TensorProto.FLOAT, ["b", 1, _OUT]),
+            helper.make_tensor_value_info("sum", TensorProto.FLOAT, ["b", 1, _OUT]),
+        ],
+        [
+            numpy_helper.from_array(value.astype(np.float32), name)
+            for name, value in {**weights, "enter2": -weights["enter"]}.items()
+        ],
+    )  # fmt: skip
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    small, feed = at_precision(whole, "int8"), {"x": _feed()["x"][:, None]}
+    np.testing.assert_allclose(_run(small, feed), _run(whole, feed), atol=0.1)
+    # what is asked for besides its sum keeps both
+    assert [node.op_type for node in small.graph.node].count("Add") == 1
+
+
 def test_a_precision_that_is_not_there_is_told(model: Any) -> None:
     from antiphon.export.precisions import at_precision
 

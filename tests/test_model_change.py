@@ -214,12 +214,12 @@ def test_a_model_json_that_says_nothing_is_written_anew(tmp_path: Path) -> None:
 
 @pytest.fixture
 def choice() -> Iterator[ModelChoice]:
-    def prepare(origin: str) -> tuple[Any, Any]:
+    def prepare(origin: str) -> Named:
         if origin == "broken":
             raise ModelError("model: it is truncated; export it again")
         if origin == "odd":
             raise RuntimeError("what nobody thought of")
-        return Named(origin), lambda: None
+        return Named(origin)
 
     made = ModelChoice("/home/someone/mine", ["one", "broken", "odd"], prepare)
     with contextlib.closing(made):
@@ -270,7 +270,7 @@ def asker() -> Iterator[socket.socket]:
 
 
 def test_the_model_is_asked_for_and_told_over_osc(asker: socket.socket) -> None:
-    choice = ModelChoice("one", ["one", "other"], lambda origin: (Named(origin), lambda: None))
+    choice = ModelChoice("one", ["one", "other"], Named)
     asked: list[str] = []
 
     def hear() -> list[tuple[str, Any]]:

@@ -32,14 +32,19 @@ class _Step:
         return [*items, _Item("keys", ["batch", "notes", 3])] if self.recalls else items
 
     def run(self, _: None, feed: Feed) -> list[NDArray[np.float32]]:
-        batch = len(feed["told"])
-        heard = feed["hidden"] + 1
-        row = [heard, heard, np.zeros((batch, 6 + 6 * 97), np.float32), heard]  # one feature of one key
+        batch, heard = len(feed["told"]), feed["hidden"] + 1
+        row = [heard, heard, heard]  # one feature of one key
         if self.recalls:
             assert feed["keys"].shape == feed["values"].shape == (batch, int(heard[0, 0]) - 1, 3)
             assert (feed["keys"] == 7.0).all()
             row += [np.full((batch, 3), 7.0, np.float32)] * 2
         return [np.concatenate(row, axis=1)]
+
+
+class _Time:
+    def run(self, _: None, feed: Feed) -> list[NDArray[np.float32]]:
+        batch = len(feed["context"])
+        return [np.zeros((batch, 6), np.float32), np.zeros((batch, 6, 97), np.float32)]
 
 
 class _Pitch:
@@ -67,7 +72,7 @@ def _notes(count: int) -> NoteTable:
 
 @pytest.mark.parametrize("recalls", [False, True])
 def test_a_note_is_scored_with_between_w_and_w_and_h_notes_before_it(recalls: bool) -> None:
-    heard = score_pieces((_Step(recalls), _Pitch(), _Touch()), [_notes(100), _notes(7), _notes(21)], 20, 10)
+    heard = score_pieces((_Step(recalls), _Time(), _Pitch(), _Touch()), [_notes(100), _notes(7), _notes(21)], 20, 10)
     # a pitch's loss tells what the state counted
     wanted = {count: count + np.log(127 + np.exp(-count)) for count in range(40)}
     counts = [np.array([min(wanted, key=lambda c: abs(wanted[c] - loss)) for loss in rows[:, 2]]) for rows in heard]

@@ -165,7 +165,7 @@ def test_a_rollout_in_the_graph_is_the_rollout_note_by_note(asked: str, turn: An
     state, grid = stepped.prime(_heard()), None if asked == "late" else _GRID
     uniforms = np.random.default_rng(len(asked)).random((3, 6, UNIFORMS))
     wanted = stepped.rollout(state, _ASKED[asked], uniforms, grid)
-    drawn = _draws(*_turned(turn, rollout_feed(state, _ASKED[asked], uniforms, grid)))
+    drawn = _draws(*_turned(turn, rollout_feed(stepped, state, _ASKED[asked], uniforms, grid)))
     apart = 0
     for line, ours in zip(wanted, drawn, strict=True):
         for one, other in zip(line, ours, strict=True):
@@ -256,11 +256,11 @@ def test_forbidding_everything_is_told(asked: Constraints, name: str, stepped: O
     from antiphon.export.rollout_feed import rollout_feed
 
     with pytest.raises(ValueError, match=f"every choice of {name} is forbidden"):
-        rollout_feed(stepped.prime(_heard()), asked, np.zeros((1, 1, UNIFORMS)))
+        rollout_feed(stepped, stepped.prime(_heard()), asked, np.zeros((1, 1, UNIFORMS)))
 
 
 def test_a_state_before_any_note_is_told(stepped: OnnxGenerator) -> None:
     from antiphon.export.rollout_feed import rollout_feed
 
     with pytest.raises(ValueError, match="1 note or more"):
-        rollout_feed(stepped.initial(), Constraints(part=int(Part.LEAD)), np.zeros((1, 1, UNIFORMS)))
+        rollout_feed(stepped, stepped.initial(), Constraints(part=int(Part.LEAD)), np.zeros((1, 1, UNIFORMS)))

@@ -45,8 +45,8 @@ def phrase(rng: np.random.Generator, notes: int = 40) -> list[HeldNote]:
     return made
 
 
-def outputs(state: OnnxState) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-    return [state.hidden, state.context, state.features, state.part_logits, state.gap_logits]
+def outputs(generator: OnnxGenerator, state: OnnxState) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    return [state.hidden, state.context, state.features, *generator.time_logits(state)]
 
 
 def test_the_future_changes_no_earlier_state(generator: OnnxGenerator) -> None:
@@ -59,7 +59,7 @@ def test_the_future_changes_no_earlier_state(generator: OnnxGenerator) -> None:
         mine, theirs = generator.initial(), generator.initial()
         for a, b in zip(notes[: place + 1], other, strict=False):
             mine, theirs = generator.step(mine, a), generator.step(theirs, b)
-            for x, y in zip(outputs(mine), outputs(theirs), strict=True):
+            for x, y in zip(outputs(generator, mine), outputs(generator, theirs), strict=True):
                 np.testing.assert_array_equal(x, y)
 
 
@@ -161,6 +161,23 @@ def test_a_note_taken_in_and_the_next_in_one_call_is_a_step_and_a_draw(
     assert alike >= 0.9 * len(notes)
 
 
+@pytest.mark.parametrize("constraints", [Constraints(part=5, gap=0, duration=6), Constraints(top_p=0.9)])
+def test_a_rehearsal_leaves_nothing_behind(generator: OnnxGenerator, constraints: Constraints) -> None:
+    """The next note is written where the rehearsed one would be: without a copy of what is recalled."""
+    rng = np.random.default_rng(12)
+    *heard, note = phrase(rng, 30)
+    uniforms = rng.random(UNIFORMS)
+    wanted, drawn = generator.reply(generator.prime(heard), note, constraints, uniforms)
+    state = generator.prime(heard)
+    for _ in range(3):
+        generator.rehearse(state, constraints)
+    after, other = generator.reply(state, note, constraints, uniforms)
+    assert other == drawn
+    np.testing.assert_array_equal(after.row, wanted.row)
+    assert after.memory is state.memory
+    generator.rehearse(generator.initial(), constraints)
+
+
 def test_a_draw_in_one_call_tells_where_everything_is_forbidden(generator: OnnxGenerator) -> None:
     note, state = HeldNote(0, 0, 60, 80), generator.initial()
     nothing = np.full(128, -np.inf, np.float32)
@@ -211,9 +228,10 @@ def test_gaps_stay_within_their_bounds(generator: OnnxGenerator) -> None:
 def test_a_part_that_would_have_come_by_now_becomes_less_likely(generator: OnnxGenerator) -> None:
     """Masking early gaps reweighs the parts by what is left of each: the joint distribution, renormalised."""
     state = generator.prime(phrase(np.random.default_rng(8)))
-    joint = np.exp(state.part_logits - state.part_logits.max())
+    part_logits, gap_logits = generator.time_logits(state)
+    joint = np.exp(part_logits - part_logits.max())
     joint /= joint.sum()
-    gaps = np.exp(state.gap_logits - state.gap_logits.max(axis=1, keepdims=True))
+    gaps = np.exp(gap_logits - gap_logits.max(axis=1, keepdims=True))
     gaps /= gaps.sum(axis=1, keepdims=True)
     wanted = joint * gaps[:, 12:].sum(axis=1)
     wanted /= wanted.sum()

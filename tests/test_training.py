@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,6 +99,53 @@ def test_a_run_becomes_a_model_folder_with_parity(exported: Path) -> None:
     assert {"uniform", "unigram", "kn1", "kn5", "tiny"} < set(scores)
     assert all(np.isfinite(score["total"]) for score in scores.values())
     assert scores["kn3"]["total"] < scores["unigram"]["total"]
+
+
+def test_a_model_is_exported_again_from_its_own_weights(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a model of an older format needs: no training run, and all that was told of it stays told."""
+    import torch
+    from antiphon.export import onnx_export
+    from antiphon.models.training import load_network
+
+    given: list[Any] = []
+    monkeypatch.setattr(onnx_export, "write_model", lambda *whole: given.append(whole))
+    old = tmp_path / "old"
+    shutil.copytree(exported / "tiny", old)
+    facts = json.loads((old / "model.json").read_text())
+    (old / "model.json").write_text(json.dumps({**facts, "format": 1}))
+    onnx_export.export_again(old, tmp_path / "new", None, {"trained_on": "a desk"})
+    ((network, out, name, kept, precision),) = given
+    assert (out, name, precision) == (tmp_path / "new", "tiny", "int8")
+    assert kept["scores"] == facts["scores"]
+    assert kept["trained"] == facts["trained"]
+    assert kept["trained_on"] == "a desk"
+    assert not {"format", "files", "export"} & kept.keys()
+    wanted, _ = load_network(exported / "run" / "checkpoint.pt")
+    for one, other in zip(network.state_dict().values(), wanted.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)  # they were kept in 16 bits
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda old: (old / "model.json").write_text("{"), "is not readable"),
+        (lambda old: (old / "weights.pt").unlink(), "has no weights.pt"),
+        (lambda old: (old / "weights.pt").write_bytes(b"cut"), "truncated or changed"),
+        (lambda old: (old / "model.json").write_text('{"kind": "lstm"}'), "of kind 'lstm'"),
+    ],
+)
+def test_a_model_that_cannot_be_exported_again_is_told(
+    exported: Path, tmp_path: Path, spoil: Callable[[Path], object], told: str
+) -> None:
+    from antiphon.export.onnx_export import export_again
+    from antiphon.models.errors import ModelError
+
+    shutil.copytree(exported / "tiny", tmp_path / "old")
+    spoil(tmp_path / "old")
+    with pytest.raises(ModelError, match=told):
+        export_again(tmp_path / "old", tmp_path / "new", None, {})
 
 
 def test_the_precision_of_training_is_the_network_that_is_exported() -> None:

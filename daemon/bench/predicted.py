@@ -59,7 +59,7 @@ def antiphon_event(model: str) -> tuple[Call, Callable[[], None]]:
         return draw
 
     def rehearse() -> None:
-        generator.reply(primed, notes[_WINDOW], free, random.random(UNIFORMS), _GRID)
+        generator.rehearse(state, free)
 
     return call, rehearse
 

@@ -21,8 +21,8 @@ from antiphon.daemon.errors import ConfigError
 from antiphon.models.errors import AntiphonError
 from antiphon.models.model_files import shipped_name
 
-#: What a load makes ready: the generator, warm, and the call that keeps it so.
-Prepare = Callable[[str], tuple[Any, Callable[[], None]]]
+#: What a load makes ready: the generator, warm.
+Prepare = Callable[[str], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,6 @@ class Loaded:
     name: str
     origin: str  # the name or folder that it was loaded by
     generator: Any = None
-    rehearse: Callable[[], None] | None = None
     error: str = ""
 
 
@@ -116,8 +115,7 @@ class ModelChoice:
     def _work(self, name: str) -> None:
         origin = self.known[name]
         try:
-            generator, rehearse = self._prepare(origin)
-            loaded = Loaded(name, origin, generator, rehearse)
+            loaded = Loaded(name, origin, self._prepare(origin))
         except AntiphonError as error:
             loaded = Loaded(name, origin, error=str(error))
         except Exception as error:  # the one that plays must go on, whatever a model's files lead to

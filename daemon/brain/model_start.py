@@ -14,8 +14,10 @@ from antiphon.daemon.brain.recovery import last_model
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.session_models import SessionModels
 from antiphon.models.errors import AntiphonError, ModelError
-from antiphon.models.generator import UNIFORMS, Constraints, Generator, HeldNote
+from antiphon.models.generator import UNIFORMS, Constraints, Generator, HeldNote, State
 
+#: As `follow` asks for a reply.
+_AT_ONCE = Constraints(part=0, gap=0, duration=1)
 #: Replies that a trial times; the first few are slower.
 _TRIED = 40
 #: Gives a generator by the model's name or folder, and provider.
@@ -82,17 +84,10 @@ def refused_provider(facts: Mapping[str, Any]) -> str:
     )
 
 
-def rehearsal(generator: Generator) -> Callable[[], None]:
-    """Give a call that runs the reply's graph and changes nothing."""
-    state = generator.step(generator.initial(), HeldNote(0, 0, 60, 80))
-    note, uniforms = HeldNote(12, 0, 64, 80), np.full(UNIFORMS, 0.5)
-    constraints = Constraints(part=0, gap=0, duration=1)
-
-    def rehearse() -> None:
-        with contextlib.suppress(Exception):  # what fails here fails in the engine too, and is told there
-            generator.reply(state, note, constraints, uniforms)
-
-    return rehearse
+def rehearse(generator: Generator, state: State) -> None:
+    """Run what an answer that must leave at once runs, from a state, and change nothing."""
+    with contextlib.suppress(Exception):  # what fails here fails in the engine too, and is told there
+        generator.rehearse(state, _AT_ONCE)
 
 
 def warm_up(generator: Generator) -> None:
@@ -120,9 +115,9 @@ def warm_up(generator: Generator) -> None:
 def reply_ms(generator: Generator) -> float:
     """Time a reply as `follow` asks for it: the median of some, warm, in milliseconds."""
     warm_up(generator)
-    rehearse, times = rehearsal(generator), []
+    state, times = generator.step(generator.initial(), HeldNote(0, 0, 60, 80)), []
     for _ in range(_TRIED):
         began = time.perf_counter_ns()
-        rehearse()
+        rehearse(generator, state)
         times.append(time.perf_counter_ns() - began)
     return median(times) / 1e6

@@ -21,7 +21,7 @@ from antiphon.daemon.brain.clock_sources import ClockSources
 from antiphon.daemon.brain.engine import Engine
 from antiphon.daemon.brain.intent import Intended
 from antiphon.daemon.brain.model_choice import ModelChoice
-from antiphon.daemon.brain.model_start import model_facts, plays_on, refused_provider, rehearsal
+from antiphon.daemon.brain.model_start import model_facts, plays_on, refused_provider, rehearse
 from antiphon.daemon.brain.news import TOLD, Hints, log_line, trouble_line, warning
 from antiphon.daemon.brain.osc import OscControl
 from antiphon.daemon.brain.warming import Warming
@@ -80,7 +80,7 @@ class Brain:
         self._busy_ns = 0
         self._load = 0.0
         self._settings: Settings | None = None
-        self._warming = Warming(rehearsal(engine.generator))
+        self._warming = Warming(self._rehearse)
         self._next_tidy_ns = 0
         self._no_room = ""
         self._hints = Hints()  # for the journal, as it was said
@@ -125,6 +125,11 @@ class Brain:
             self._busy_ns += clock() - began
             if now >= self._next_tidy_ns:
                 self._tidy_up()
+
+    def _rehearse(self) -> None:
+        """Run what the next reply runs, on what it will begin with: that leaves the caches, too."""
+        window = self._engine.window
+        rehearse(window.generator, window.newest)
 
     def _hear_all(self) -> None:
         """Make the states of what was played before a lost brain: a first reply that had to would come too late."""
@@ -176,8 +181,6 @@ class Brain:
                 self._osc.refuse_model(str(error), now)
             return
         self._engine.models[number], self._number = loaded.generator, number
-        if loaded.rehearse is not None:
-            self._warming.run = loaded.rehearse
         self._take(Record(Kind.MODEL, id=number, t_ns=now))
         self._screen.say(plays_on(facts))
         if refused := refused_provider(facts):

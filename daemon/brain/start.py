@@ -7,11 +7,11 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from antiphon.daemon.brain.model_choice import ModelChoice
-from antiphon.daemon.brain.model_start import Load, plays_on, refused_provider, rehearsal, start_model, warm_up
+from antiphon.daemon.brain.model_start import Load, plays_on, refused_provider, start_model, warm_up
 from antiphon.daemon.brain.osc import open_osc
 from antiphon.daemon.brain.process import Brain, Screen
 from antiphon.daemon.brain.recovery import resume_records
@@ -67,7 +67,7 @@ def run_brain(player: socket.socket, folder: SessionFolder, load: Load, screen: 
     return 0
 
 
-def _prepared(load: Load, origin: str, session: Mapping[str, Any]) -> tuple[Any, Callable[[], None]]:
+def _prepared(load: Load, origin: str, session: Mapping[str, Any]) -> Any:
     generator = load(origin, str(session.get("provider", "auto")))
     warm_up(generator)
-    return generator, rehearsal(generator)
+    return generator

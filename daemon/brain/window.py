@@ -55,6 +55,11 @@ class Window:
             states.append(self._ask(step, states[-1] if states else self._initial, notes[len(states)]))
         return states[-1] if states else self._initial
 
+    @property
+    def newest(self) -> State:
+        """The newest of the states that are made."""
+        return self._states[-1] if self._states else self._initial
+
     def change(self, generator: Generator) -> None:
         """Let another generator take over as soon as it has heard the notes; see `work`."""
         self._coming, self._coming_states = (None if generator is self.generator else generator), []

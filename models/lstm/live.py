@@ -27,6 +27,7 @@ from antiphon.models.generator import (
     Constraints,
     Draw,
     HeldNote,
+    rehearsed,
 )
 from antiphon.models.lstm.elements import TOGETHER_TICKS, Element
 from antiphon.models.lstm.generation import ElementModel, Logits
@@ -159,6 +160,11 @@ class ElementGenerator:
         """Take a note in and draw the next; see `Generator.reply`."""
         state = self.step(state, note)
         return state, self.sample(state, constraints, uniforms, grid)
+
+    def rehearse(self, state: LiveState, constraints: Constraints) -> None:
+        """Run what a reply runs; see `Generator.rehearse`."""
+        note, uniforms = rehearsed(self.last_tick(state))
+        self.reply(state, note, constraints, uniforms)
 
     def step_together(self, states: Sequence[LiveState], notes: Sequence[HeldNote]) -> list[LiveState]:
         """Take a note into each of several states; see `Generator.step_together`. Drums and chords take no call."""

@@ -20,6 +20,7 @@ from antiphon.models.generator import (
     Constraints,
     Draw,
     HeldNote,
+    rehearsed,
 )
 from antiphon.models.model_files import KINDS
 from antiphon.models.neurotune.biases import biases_of
@@ -125,6 +126,11 @@ class NeurotuneGenerator:
         """Take ``note`` in and draw the next event; see `Generator.reply`."""
         after = self.step(state, note)
         return after, self.sample(after, constraints, uniforms, grid)
+
+    def rehearse(self, state: LiveState, constraints: Constraints) -> None:
+        """Run what a reply runs; see `Generator.rehearse`."""
+        note, uniforms = rehearsed(self.last_tick(state))
+        self.reply(state, note, constraints, uniforms)
 
     def step_together(self, states: Sequence[LiveState], notes: Sequence[HeldNote]) -> list[LiveState]:
         """Take a note into each of several states, in one call; see `Generator.step_together`."""

@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     generator = OnnxGenerator.load(args.model, "cpu")
     heard = [HeldNote(6 * n, n % 2 * 5, 60 + n % 8, 80, 6 * n % 24, n // 4 % 4, 6 * n + 9.0) for n in range(_HEARD)]
     uniforms = np.random.default_rng(0).random((args.candidates, args.notes, UNIFORMS))
-    feed = rollout_feed(generator.prime(heard), Constraints(), uniforms, (0, 24, 4))
+    feed = rollout_feed(generator, generator.prime(heard), Constraints(), uniforms, (0, 24, 4))
     graph = onnx.load(f"{args.model}/turn.onnx")
     print(f"{args.candidates} candidates of {args.notes} notes, ms a rollout: least, median of {_CALLS}")
     for name, model in (("as exported", graph), ("16-bit arithmetic", half_computed(graph))):

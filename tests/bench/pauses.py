@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from antiphon.daemon.brain.model_start import rehearsal, warm_up
+from antiphon.daemon.brain.model_start import rehearse, warm_up
+from antiphon.models.generator import HeldNote
 from antiphon.models.load import load_generator
 
 _PAUSES_MS = (0.0, 0.1, 0.5, 2.0, 5.0, 20.0)
@@ -18,12 +19,16 @@ def main() -> int:
     """Print the table."""
     generator = load_generator("antiphon")
     warm_up(generator)
-    rehearse = rehearsal(generator)
+    state = generator.step(generator.initial(), HeldNote(0, 0, 60, 80))
+
+    def call() -> None:
+        rehearse(generator, state)
+
     print("| pause ms | spinning: median us | p95 | sleeping: median us | p95 |\n| --- | --- | --- | --- | --- |")
     for pause_ms in _PAUSES_MS:
         figures = []
         for wait in (_spin, time.sleep):
-            times = np.array([_after(wait, pause_ms / 1e3, rehearse) for _ in range(_CALLS)])
+            times = np.array([_after(wait, pause_ms / 1e3, call) for _ in range(_CALLS)])
             figures += [f"{value:.0f}" for value in np.percentile(times, [50, 95])]
         print(f"| {pause_ms:g} | {' | '.join(figures)} |")
     return 0
