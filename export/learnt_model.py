@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from antiphon.export.onnx_export import export_run
+from antiphon.export.model_folder import export_run
 from antiphon.export.training_curves import draw_run
 from antiphon.models import learn
 from antiphon.models.learn import Learnt, table

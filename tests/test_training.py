@@ -106,17 +106,17 @@ def test_a_model_is_exported_again_from_its_own_weights(
 ) -> None:
     """What a model of an older format needs: no training run, and all that was told of it stays told."""
     import torch
-    from antiphon.export import onnx_export
+    from antiphon.export import model_folder
     from antiphon.models.training import load_network
 
     given: list[Any] = []
-    monkeypatch.setattr(onnx_export, "write_model", lambda *whole: given.append(whole))
+    monkeypatch.setattr(model_folder, "write_model", lambda *whole: given.append(whole))
     old = tmp_path / "old"
     shutil.copytree(exported / "tiny", old)
     facts = json.loads((old / "model.json").read_text())
     (old / "model.json").write_text(json.dumps({**facts, "format": 1}))
-    onnx_export.export_again(old, tmp_path / "new", None, {"trained_on": "a desk"})
-    ((network, out, name, kept, precision),) = given
+    model_folder.export_again(old, tmp_path / "new", None, {"trained_on": "a desk"})
+    ((network, out, name, kept, precision, _),) = given
     assert (out, name, precision) == (tmp_path / "new", "tiny", "int8")
     assert kept["scores"] == facts["scores"]
     assert kept["trained"] == facts["trained"]
@@ -125,6 +125,26 @@ def test_a_model_is_exported_again_from_its_own_weights(
     wanted, _ = load_network(exported / "run" / "checkpoint.pt")
     for one, other in zip(network.state_dict().values(), wanted.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)  # they were kept in 16 bits
+
+
+def test_a_learnt_models_card_is_kept_when_it_is_exported_again(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells of its owner's music: no export knows that."""
+    from antiphon.export import model_folder
+
+    def written(network: Any, out: Path, name: str, facts: dict[str, Any], *_: Any) -> dict[str, Any]:
+        out.mkdir()
+        return {**facts, "export": {}}
+
+    monkeypatch.setattr(model_folder, "write_model", written)
+    old = tmp_path / "old"
+    shutil.copytree(exported / "tiny", old)
+    facts = json.loads((old / "model.json").read_text())
+    (old / "model.json").write_text(json.dumps({**facts, "learnt": {"pieces": 2}}))
+    (old / "CARD.md").write_text("# mine\n")
+    assert model_folder.main([str(old), "--out", str(tmp_path / "new")]) == 0
+    assert (tmp_path / "new" / "CARD.md").read_text() == "# mine\n"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +159,7 @@ def test_a_model_is_exported_again_from_its_own_weights(
 def test_a_model_that_cannot_be_exported_again_is_told(
     exported: Path, tmp_path: Path, spoil: Callable[[Path], object], told: str
 ) -> None:
-    from antiphon.export.onnx_export import export_again
+    from antiphon.export.model_folder import export_again
     from antiphon.models.errors import ModelError
 
     shutil.copytree(exported / "tiny", tmp_path / "old")

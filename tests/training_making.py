@@ -69,7 +69,7 @@ def exported_run(factory: pytest.TempPathFactory) -> Path:
 
 def _export(folder: Path) -> None:
     import torch
-    from antiphon.export.onnx_export import main
+    from antiphon.export.model_folder import main
     from antiphon.models.training import Recipe, train
 
     torch.set_num_threads(1)  # for networks this small a second thread only waits

@@ -12,4 +12,4 @@ def main(argv: list[str]) -> int:
     """Turn a trained network into a model to play with; ``lstm RUN`` and ``neurotune RUN`` those of the papers."""
     if argv and argv[0] in PAPERS:
         return forward(f"export {argv[0]}", PAPERS[argv[0]], argv[1:])
-    return forward("export", "antiphon.export.onnx_export", argv)
+    return forward("export", "antiphon.export.model_folder", argv)
