@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from antiphon.daemon.brain.figure import MOST_BARS, Figure
-from antiphon.daemon.brain.stage import OwnNote
+from antiphon.daemon.brain.own_notes import OwnNote
 from antiphon.daemon.messages import Kind, Trouble
 from antiphon.models.generator import Draw, HeldNote
 from antiphon.models.parts import Part

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from antiphon.daemon.brain.musical_time import WAKE_LATE_NS
-from antiphon.daemon.brain.stage import OwnNote, Stage
+from antiphon.daemon.brain.own_notes import OwnNote
+from antiphon.daemon.brain.stage import Stage
 from antiphon.models.generator import TICKS_PER_BEAT
 from antiphon.models.parts import OUTPUT_CHANNEL, Part
 

@@ -147,8 +147,7 @@ class Engine:
             foreseen: where a take is made again: the `Kind.TROUBLE` records that this input led to.
         """
         stage = self._stage
-        out: list[Record] = []
-        stage.out = out
+        stage.out.clear()  # what led to nothing: a beginning, or an input that failed
         stage.watch.begin(foreseen)
         if record.kind == Kind.MIDI_IN:
             stage.now_ns = max(stage.now_ns, record.t_ns)
@@ -161,7 +160,7 @@ class Engine:
                 stage.now_ns = max(stage.now_ns, record.t_ns)
             self._carry_on(handler, record)
         self.next_wake_ns = self._next_wake()
-        return out
+        return stage.out.copy()
 
     def _carry_on(self, do: Callable[[Any], None], what: Any) -> None:
         """Do something that the generator may fail at."""
@@ -216,8 +215,8 @@ class Engine:
 
     def _hush(self) -> None:
         """End and cancel everything of Antiphon's."""
-        if self._stage.ledger:
-            self._stage.silence()
+        if self._stage.notes:
+            self._stage.notes.silence(self._stage.now_ns)
         self._mode.hush(self._stage.now_ns)
 
     # ---- records of other kinds ---------------------------------------------------------------------------
@@ -303,14 +302,14 @@ class Engine:
 
     def _panic(self, record: Record) -> None:
         stage = self._stage
-        stage.silence()
+        stage.notes.silence(stage.now_ns)
         stage.out.append(Record(Kind.PANIC, 1, t_ns=record.t_ns))
         self._mode.hush(record.t_ns)
         self._mode.rest(record.t_ns)
         stage.mark(Mark.PANIC)
 
     def _stop(self, record: Record) -> None:
-        self._stage.silence()
+        self._stage.notes.silence(self._stage.now_ns)
         self._mode.hush(record.t_ns)
         self._mode = Mode(self._stage)  # listens to what is left to come in, and plays nothing
 
@@ -334,9 +333,9 @@ class Engine:
         self._clock_moved(hushed=True)
 
     def _report(self, record: Record) -> None:
-        if record.kind == Kind.SENT and (own := self._stage.ledger.get(record.id)) is not None:
+        if record.kind == Kind.SENT and (own := self._stage.notes.get(record.id)) is not None:
             self._troubles.sent(own, record.u_ns)
-        if self._stage.report(record) is not None:
+        if self._stage.notes.report(record) is not None:
             self._mode.corrected(self._stage.now_ns)
 
     # ---- sessions -----------------------------------------------------------------------------------------
@@ -348,7 +347,7 @@ class Engine:
 
     def _restart(self, record: Record) -> None:
         self._stage.counts.restarts += 1
-        self._stage.next_id = record.u_ns or self._stage.next_id
+        self._stage.notes.next_id = record.u_ns or self._stage.notes.next_id
         self._begin(record.t_ns, record.id, record.value if record.a else None)
         self._greet()
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from antiphon.daemon.brain.stage import OwnNote
+from antiphon.daemon.brain.own_notes import OwnNote
 from antiphon.models.generator import TICKS_PER_BEAT, Draw, HeldNote
 
 #: Bars in a row that are repeats, at most.

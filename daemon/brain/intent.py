@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from antiphon.daemon.brain.musical_time import MusicalTime
+from antiphon.daemon.brain.own_notes import Fate
 from antiphon.daemon.brain.plan import Plan
-from antiphon.daemon.brain.stage import Fate
 from antiphon.models.generator import TICKS_PER_BEAT
 from antiphon.models.parts import Part
 

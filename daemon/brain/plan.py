@@ -14,7 +14,8 @@ from antiphon.daemon.brain.constraints import Bias
 from antiphon.daemon.brain.density import Density
 from antiphon.daemon.brain.grid_bias import grid_bias
 from antiphon.daemon.brain.musical_time import WAKE_LATE_NS
-from antiphon.daemon.brain.stage import Fate, OwnNote, Stage
+from antiphon.daemon.brain.own_notes import Fate, OwnNote
+from antiphon.daemon.brain.stage import Stage
 from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT, Constraints, Draw
 from antiphon.models.parts import Part
 
@@ -166,7 +167,7 @@ class Plan:
             on_grid_ns = stage.time.time_of(held.tick)
             if on_grid_ns + stage.settings.tolerance * 1e6 < now_ns:
                 stage.counts.late_plans += 1  # its time has gone by; never squeezed in
-                stage.forget(own)
+                stage.notes.forget(own)
                 continue
             onset_ns = on_grid_ns + stage.feel.off_ns(held, stage.settings)
             if onset_ns < now_ns:
@@ -211,7 +212,7 @@ class Plan:
         for own in reversed(self.ahead):
             if own.held is not None and not own.imagined:
                 self.density.forget_from(own.held.tick)
-            self._stage.forget(own)
+            self._stage.notes.forget(own)
         self.ahead = []
 
     def give_way(self, now_ns: int) -> bool:
@@ -225,11 +226,11 @@ class Plan:
             anything = True
             if own.onset_ns > now_ns:
                 if own.id:
-                    stage.take_back(own)
+                    stage.notes.take_back(own, stage.now_ns)
                 else:
-                    stage.forget(own)  # muted: the player never had it
+                    stage.notes.forget(own)  # muted: the player never had it
             elif own.end_ns > now_ns + YIELD_NS and own.id:
-                stage.end(own, now_ns + YIELD_NS)
+                stage.notes.end(own, now_ns + YIELD_NS)
         self.out = [own for own in self.out if own.fate is not Fate.GONE and own.remembered]
         return anything
 
@@ -239,5 +240,5 @@ class Plan:
         self.drop()
         for own in self.out:
             if not own.id and own.onset_ns > self._stage.now_ns:
-                self._stage.forget(own)
+                self._stage.notes.forget(own)
         self.out = []

@@ -1,4 +1,4 @@
-"""The stage: what every mode plays on. Window, time, palette, randomness, and the ledger of Antiphon's notes.
+"""The stage: what every mode plays on. Window, time, palette, randomness, and Antiphon's own notes.
 
 Pure: orders and log records go to `Stage.out`, times come from records.
 """
@@ -6,11 +6,7 @@ Pure: orders and log records go to `Stage.out`, times come from records.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import NamedTuple
 
 import numpy as np
 from antiphon.daemon.brain.constraints import Palette
@@ -20,10 +16,11 @@ from antiphon.daemon.brain.generator_watch import GeneratorFaultError, Generator
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.metrics import Counts
 from antiphon.daemon.brain.musical_time import MusicalTime
+from antiphon.daemon.brain.own_notes import Known, OwnNote, OwnNotes
 from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote
 from antiphon.daemon.brain.telling import told_of
 from antiphon.daemon.brain.window import Window
-from antiphon.daemon.messages import ALL_NOTES, Kind, Mark, Record, Trouble
+from antiphon.daemon.messages import Kind, Mark, Record, Trouble
 from antiphon.daemon.settings import Settings
 from antiphon.models.generator import (
     TICKS_PER_BEAT,
@@ -38,47 +35,11 @@ from antiphon.models.generator import (
 from antiphon.models.notes import SHIFTS
 from antiphon.models.parts import OUTPUT_CHANNEL, Part
 
-#: Notes of its own it can still tell about after a brain was lost: more than any window holds.
-_REMEMBERED = 2048
 #: For so long after an input that had to wait, nothing is begun that needs more states than this first.
 _LAGS_NS, _AT_ONCE = 5_000_000_000, 3
 #: The key is heard anew after so many notes.
 _KEY_EVERY = 4
 _CHANNELS = {int(part): channel for part, channel in OUTPUT_CHANNEL.items()}
-
-
-class Fate(IntEnum):
-    """How far a note of Antiphon's has come."""
-
-    PLANNED = 0
-    COMMITTED = 1  # with the player
-    SENT = 2
-    GONE = 3  # ended, dropped or cancelled
-
-
-@dataclass(slots=True, eq=False)
-class OwnNote:
-    """A note of Antiphon's. ``held`` is its form in the window; None for a click."""
-
-    channel: int
-    pitch: int
-    velocity: int
-    held: HeldNote | None = None
-    duration: int = 0  # ticks, as drawn
-    log_prob: float = 0.0
-    imagined: bool = False  # the performer's part: never played
-    remembered: bool = True  # whether the window holds it
-    fate: Fate = Fate.PLANNED
-    id: int = 0
-    onset_ns: int = 0
-    end_ns: int = 0  # 0: not known
-    loudness: int = 0  # velocity as handed over
-
-
-class _Known(NamedTuple):
-    part: int
-    pitch: int
-    velocity: int
 
 
 class Stage:
@@ -96,9 +57,9 @@ class Stage:
         self._told = self._tell()
         self.counts = Counts()
         self.watch = GeneratorWatch()
+        #: what one input leads to; whoever gave the input takes it out
         self.out: list[Record] = []
-        self.next_id = 1
-        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self._notes_before: OwnNotes | None = None
         self.reset(0, seed)
 
     def reset(self, t_ns: int, seed: int) -> None:
@@ -112,7 +73,7 @@ class Stage:
         self.window = Window(self._wanted, *self._window_sizes(), self.watch)
         self.palette = Palette(self.settings, None)
         self.performer = Performer(self._channel_parts, self.settings.trigger_cc, self._port_parts)
-        self.ledger: dict[int, OwnNote] = {}
+        self.notes = self._notes_before = OwnNotes(self.out, self.counts, self.window, self.time, self._notes_before)
         self._since_key = 0
         self.reseed(seed)
 
@@ -264,107 +225,22 @@ class Stage:
         return OwnNote(_CHANNELS[draw.part], draw.pitch, draw.velocity, held, draw.duration, draw.log_prob, imagined)
 
     def play(self, own: OwnNote, onset_ns: int, end_ns: int) -> None:
-        """Hand a note to the player. ``end_ns`` 0: it sounds until `end`."""
-        own.id, self.next_id = self.next_id, self.next_id + 1
-        own.onset_ns, own.end_ns, own.fate = onset_ns, end_ns, Fate.COMMITTED
-        self.ledger[own.id] = own
-        settings, held = self.settings, own.held
-        own.loudness = velocity = min(127, max(1, round(own.velocity * settings.velocity)))
-        self.out.append(
-            Record(Kind.NOTE, own.channel, own.pitch, velocity, own.id, onset_ns, end_ns, settings.tolerance * 1e6)
-        )
-        if held is None:
-            return
-        self.out.append(
-            Record(Kind.SAMPLED, held.part, own.pitch, own.velocity, own.id, held.tick, own.duration, own.log_prob)
-        )
-        self.counts.generated += 1
-        self._since_key += 1
-        self._known[own.id] = _Known(held.part, own.pitch, velocity)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        """Hand a note to the player. ``end_ns`` 0: it sounds until it is ended."""
+        self.notes.play(own, onset_ns, end_ns, self.settings)
+        if own.held is not None:
+            self._since_key += 1
 
     def mark(self, mark: Mark, value: float = 0.0) -> None:
         """Leave a marker in the take, now."""
         self.out.append(Record(Kind.MARK, int(mark), t_ns=self.now_ns, value=value))
 
-    # ---- ending and taking back -------------------------------------------------------------------------------
-
-    def end(self, own: OwnNote, t_ns: int) -> None:
-        """End a note at a time, in the player and in the window."""
-        if own.fate is Fate.GONE:
-            return
-        own.end_ns = t_ns
-        self.out.append(Record(Kind.END, id=own.id, t_ns=t_ns))
-        self._shorten(own, t_ns)
-
-    def take_back(self, own: OwnNote) -> None:
-        """Cancel a note that has not been sent, or cut it if it just went; in the window it never was."""
-        if own.fate is Fate.COMMITTED:
-            self.out.append(Record(Kind.CANCEL, 1, id=own.id, t_ns=self.now_ns))
-        self.forget(own)
-
-    def silence(self) -> None:
-        """Cancel everything that is due and cut everything that sounds."""
-        self.out.append(Record(Kind.CANCEL, 1, id=ALL_NOTES, t_ns=self.now_ns))
-        for own in self.ledger.values():
-            if own.fate is Fate.COMMITTED and own.onset_ns > self.now_ns:
-                self.forget(own)
-            else:
-                self._shorten(own, self.now_ns)
-
-    def forget(self, own: OwnNote) -> None:
-        """Take a note out of the window, as if it had never been."""
-        if own.remembered and own.held is not None:
-            self.window.remove(own.held)
-        own.remembered = False
-
-    def _shorten(self, own: OwnNote, t_ns: int) -> None:
-        if own.held is not None and own.remembered:
-            off_tick = max(self.time.tick_at(t_ns), own.held.tick + 1)
-            if off_tick < own.held.off_tick:
-                self.window.end(own.held, off_tick)
-
-    def report(self, record: Record) -> OwnNote | None:
-        """Take in what became of a note. Gives the note where the window had to be corrected."""
-        own = self.ledger.get(record.id)
-        if own is None:
-            return None
-        kind, counts = record.kind, self.counts
-        if kind == Kind.SENT:
-            counts.sent += 1
-            counts.note_lateness(record.u_ns - record.t_ns)
-            own.fate = Fate.SENT
-            if not own.remembered and own.held is not None:  # cancelled too late: it was heard
-                own.remembered = True
-                self.window.insert(own.held)
-                return own
-            return None
-        del self.ledger[record.id]
-        own.fate = Fate.GONE
-        if kind == Kind.ENDED:
-            counts.ended += 1
-            self._shorten(own, record.u_ns)
-        elif kind == Kind.CUT:
-            counts.cut += 1
-            self._shorten(own, record.u_ns)
-        else:
-            if kind == Kind.DROPPED:
-                counts.dropped += 1
-            else:
-                counts.cancelled += 1
-            if own.remembered and own.held is not None:
-                self.forget(own)
-                return own
-        return None
-
     # ---- after a lost brain -----------------------------------------------------------------------------------
 
     def recall(self, record: Record) -> HeldNote | None:
         """Take a `CONTEXT` or `OWN_CONTEXT` note into the window. None where nothing is known of it."""
-        known = _Known(record.a, record.b, record.c)
+        known = Known(record.a, record.b, record.c)
         if record.kind == Kind.OWN_CONTEXT:
-            known = self._known.get(record.id, known)
+            known = self.notes.known(record.id) or known
         if not known.velocity:
             return None
         tick = self.time.tick_at(record.t_ns)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from antiphon.daemon.brain.feedback import Feedback
 from antiphon.daemon.brain.generator_watch import GIVES_UP, GeneratorFaultError
-from antiphon.daemon.brain.stage import OwnNote, Stage
+from antiphon.daemon.brain.own_notes import OwnNote
+from antiphon.daemon.brain.stage import Stage
 from antiphon.daemon.messages import Kind, Record, Trouble
 from antiphon.models.generator import Generator
 

@@ -18,10 +18,11 @@ from antiphon.daemon.brain.figure import Figure
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.modes.base import Mode
 from antiphon.daemon.brain.modes.soloist import draw_some
+from antiphon.daemon.brain.own_notes import OwnNote
 from antiphon.daemon.brain.performer import PlayedNote
 from antiphon.daemon.brain.plan import POLYPHONY, Plan
 from antiphon.daemon.brain.solo import RESTRIKE
-from antiphon.daemon.brain.stage import OwnNote, Stage
+from antiphon.daemon.brain.stage import Stage
 from antiphon.models.generator import MAX_TICKS, PITCHES, TICKS_PER_BEAT, TIME_CLASSES, Draw
 from antiphon.models.parts import Part
 

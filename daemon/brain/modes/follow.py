@@ -6,8 +6,9 @@ The fastest path there is, and the yardstick of latency: one step and one draw b
 from __future__ import annotations
 
 from antiphon.daemon.brain.modes.base import Mode
+from antiphon.daemon.brain.own_notes import Fate, OwnNote
 from antiphon.daemon.brain.performer import PlayedNote
-from antiphon.daemon.brain.stage import Fate, OwnNote, Stage
+from antiphon.daemon.brain.stage import Stage
 
 
 class Follow(Mode):
@@ -46,7 +47,7 @@ class Follow(Mode):
         """End the reply with the note."""
         reply = self._replies.pop(note, None)
         if reply is not None:
-            self.stage.end(reply, t_ns)
+            self.stage.notes.end(reply, t_ns)
         self.stage.hear_end(note, t_ns)
 
     def hush(self, t_ns: int) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from antiphon.daemon.brain.candidates import Drawn, Judge, Line, Search, shipped_judge
 from antiphon.daemon.brain.density import Density
+from antiphon.daemon.brain.own_notes import Fate
 from antiphon.daemon.brain.phrase import Phrase
 from antiphon.daemon.brain.plan import Plan
 from antiphon.daemon.brain.solo import Solo
-from antiphon.daemon.brain.stage import Fate, Stage
+from antiphon.daemon.brain.stage import Stage
 from antiphon.models.generator import MAX_TICKS, TICKS_PER_BEAT, Constraints, Draw, HeldNote
 
 #: After so many draws a `WAKE` is over (a note may take three), and a draw is begun only where it has no more states
