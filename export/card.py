@@ -64,11 +64,11 @@ def card(facts: Mapping[str, Any], data: Mapping[str, str]) -> str:
     lines += [
         "",
         "## Graphs",
-        f"| graph | bytes | fp32 us (median) | {shipped} us | off torch at most | {shipped} off by at most |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| graph | bytes | operators | fp32 us (median) | {shipped} us | off torch at most | {shipped} off at most |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
         *(
-            f"| {name} | {told['bytes']:,} | {told['us_float32']['median']} | {told['us']['median']} | "
-            f"{max(told['parity'].values()):.1e} | {max(told['quantised'].values()):.3f} |"
+            f"| {name} | {told['bytes']:,} | {told['operators']} | {told['us_float32']['median']} | "
+            f"{told['us']['median']} | {max(told['parity'].values()):.1e} | {max(told['quantised'].values()):.3f} |"
             for name, told in facts["export"].items()
         ),
         "",

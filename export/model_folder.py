@@ -12,7 +12,7 @@ from typing import Any
 import onnx
 from antiphon.export.card import card
 from antiphon.export.graph_specs import DRAWS, graphs
-from antiphon.export.onnx_export import OPSET, export_graph, latency_us, parity
+from antiphon.export.onnx_export import OPSET, export_graph, latency_us, operators, parity
 from antiphon.export.precisions import PRECISIONS, SHIPPED, at_precision
 from antiphon.export.precisions_table import compared, sampled
 from antiphon.export.shared_weights import write_graphs
@@ -79,6 +79,7 @@ def write_model(
             },
             "us_float32": latency_us(spec, full),
             "us": latency_us(spec, small),
+            "operators": operators(small),
         }
     write_graphs(shipped, out, GRAPH_WEIGHTS)
     for file in (*(f"{graph}.onnx" for graph in shipped), GRAPH_WEIGHTS):
