@@ -71,7 +71,7 @@ BESIDE = (
     ),
     _tool("mypy", yields=True),
 )
-ALONE = (_tests("(jack or ardour or realtime) and not (soak or survival)", aloud=True),)
+ALONE = (_tests("(jack or ardour or realtime) and not (patient or survival or soak)", aloud=True),)
 
 
 def beside(jobs: tuple[Job, ...]) -> bool:

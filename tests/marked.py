@@ -13,7 +13,7 @@ import pytest
 from _pytest.mark.expression import Expression
 
 #: What `pyproject.toml` declares, and the runs of ``make test`` choose by.
-_CHOSEN_BY = ("jack", "ardour", "realtime", "survival", "soak")
+_CHOSEN_BY = ("jack", "ardour", "realtime", "patient", "survival", "soak")
 _MARK = re.compile(r"\bmark\.(\w+)")
 
 
