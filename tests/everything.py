@@ -65,10 +65,8 @@ _SPREAD = ("--numprocesses", "auto", "--dist", "worksteal")
 RULES = (_tool("ruff", "check", "."), _tool("ruff", "format", "--check", "."))
 BESIDE = (
     _tests("soak"),
-    _tests("survival"),
-    _tests(
-        "not (jack or ardour or realtime)", "--numprocesses", "auto", "--dist", "worksteal", yields=True, aloud=True
-    ),
+    _tests("patient or survival", *_SPREAD),
+    _tests("not (jack or ardour or realtime)", *_SPREAD, yields=True, aloud=True),
     _tool("mypy", yields=True),
 )
 ALONE = (_tests("(jack or ardour or realtime) and not (patient or survival or soak)", aloud=True),)
