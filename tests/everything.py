@@ -65,7 +65,7 @@ _SPREAD = ("--numprocesses", "auto", "--dist", "worksteal")
 RULES = (_tool("ruff", "check", "."), _tool("ruff", "format", "--check", "."))
 BESIDE = (
     _tests("soak"),
-    _tests("patient or survival", *_SPREAD),
+    _tests("patient or survival"),
     _tests("not (jack or ardour or realtime)", *_SPREAD, yields=True, aloud=True),
     _tool("mypy", yields=True),
 )

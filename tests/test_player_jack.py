@@ -114,7 +114,6 @@ def test_kill_9_of_the_brain_silences_it_keeps_thru_and_brings_it_back(
     assert (lost, up) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6])
 
 
-@pytest.mark.patient
 def test_what_is_played_while_there_is_no_brain_reaches_the_next_one(
     stage: tuple[PlayerProcess, Recorder],
 ) -> None:
