@@ -63,25 +63,31 @@ def _tests(marks: str, *flags: str, yields: bool = False, aloud: bool = False) -
 _SPREAD = ("--numprocesses", "auto", "--dist", "worksteal")
 #: Over in a moment.
 RULES = (_tool("ruff", "check", "."), _tool("ruff", "format", "--check", "."))
+#: Rows of jobs: one after the other in a row, the rows beside each other, no more than two of them on real ports.
 BESIDE = (
-    _tests("soak"),
-    _tests("patient or survival"),
-    _tests("not (jack or ardour or realtime)", *_SPREAD, yields=True, aloud=True),
-    _tool("mypy", yields=True),
+    (_tests("soak"), _tests("patient and not survival")),
+    (_tests("survival"),),
+    (_tests("not (jack or ardour or realtime)", *_SPREAD, yields=True, aloud=True),),
+    (_tool("mypy", yields=True),),
 )
 ALONE = (_tests("(jack or ardour or realtime) and not (patient or survival or soak)", aloud=True),)
 
 
-def beside(jobs: tuple[Job, ...]) -> bool:
-    """Run jobs beside each other, all of them to their ends, and say whether all went well."""
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return all(running.result() for running in [pool.submit(job.run) for job in jobs])
+def in_turn(jobs: tuple[Job, ...]) -> bool:
+    """Run jobs one after the other, until one fails, and say whether all went well."""
+    return all(job.run() for job in jobs)
+
+
+def beside(rows: tuple[tuple[Job, ...], ...]) -> bool:
+    """Run rows of jobs beside each other, all of them to their ends, and say whether all went well."""
+    with ThreadPoolExecutor(len(rows)) as pool:
+        return all(running.result() for running in [pool.submit(in_turn, row) for row in rows])
 
 
 def main() -> int:
     """Run everything."""
     began = time.monotonic()
-    well = all(job.run() for job in RULES) and beside(BESIDE) and all(job.run() for job in ALONE)
+    well = in_turn(RULES) and beside(BESIDE) and in_turn(ALONE)
     print(f"== everything:{'' if well else ' FAILED'} {time.monotonic() - began:.0f} s")
     return 0 if well else 1
 

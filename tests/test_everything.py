@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +32,8 @@ def test_what_fails_is_told_and_nothing_is_tried_after_it(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], rules: Job, together: tuple[Job, ...],
     alone: Job, told: list[str],
 ) -> None:  # fmt: skip
-    for name, jobs in (("RULES", (rules,)), ("BESIDE", together), ("ALONE", (alone,))):
+    rows = tuple((job,) for job in together)
+    for name, jobs in (("RULES", (rules,)), ("BESIDE", rows), ("ALONE", (alone,))):
         monkeypatch.setattr(everything, name, jobs)
     assert everything.main() == ("FAILED" in told[-1])
     lines = capfd.readouterr().out.splitlines()
@@ -47,8 +50,19 @@ def test_what_yields_is_nicer_and_everything_leaves_its_bytecode(
     code = "import os, sys; print(os.nice(0), os.environ.get('OMP_NUM_THREADS'), sys.dont_write_bytecode)"
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     plain = _python("plain", code)
-    assert everything.beside((plain,))
-    assert everything.beside((Job("yields", plain.command, yields=True),))
+    assert everything.in_turn((plain,))
+    assert everything.in_turn((Job("yields", plain.command, yields=True),))
     lines = [line.split() for line in capfd.readouterr().out.splitlines() if not line.startswith("==")]
     assert [line[1:] for line in lines] == [["None", "False"], ["1", "False"]]
     assert int(lines[1][0]) == min(int(lines[0][0]) + 10, 19)
+
+
+def test_rows_run_beside_each_other_and_a_row_ends_with_what_fails(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "meeting")  # whoever opens it waits for the other
+    first, second = (_python(how, f"open({str(tmp_path / 'meeting')!r}, '{how}').close()") for how in ("r", "w"))
+    assert everything.beside(((first,), (_WELL, second)))
+    assert not everything.beside(((_ILL, _WELL), (_WELL,)))
+    told = [line.split(":")[0] for line in capfd.readouterr().out.splitlines() if line.startswith("== ")]
+    assert sorted(told) == ["== ill", "== r", "== w", "== well", "== well"]
