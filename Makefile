@@ -15,18 +15,8 @@ ARGS ?=
 jam: $(PLAY)
 	@$(BIN)/antiphon jam --or-bundled $(ARGS)
 
-# What plays for minutes while it breaks things on purpose, mostly waiting, does so beside what computes, which makes way
-# for it. What keeps time keeps it alone, afterwards.
-test: lint
-	@mkdir -p build
-	@echo "$(BIN)/python -m pytest --quiet -m soak, and -m survival, beside the next"
-	@$(BIN)/python -m pytest --quiet -m soak >build/soak.log 2>&1 & soak=$$!; \
-	$(BIN)/python -m pytest --quiet -m survival >build/survival.log 2>&1 & survival=$$!; \
-	OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -m pytest --quiet -m 'not (jack or ardour or realtime)' \
-		--numprocesses auto --dist loadfile; others=$$?; \
-	wait $$survival; survived=$$?; wait $$soak; soaked=$$?; cat build/survival.log build/soak.log; \
-	[ $$others -eq 0 ] && [ $$survived -eq 0 ] && [ $$soaked -eq 0 ]
-	$(BIN)/python -m pytest --quiet -m '(jack or ardour or realtime) and not (soak or survival)'
+test: $(DEVELOP)
+	@$(BIN)/python -m tests.everything
 
 # A longer one: make soak ARGS="--minutes 60 --seed 7 --out runs/soak"
 soak: $(DEVELOP)

@@ -85,7 +85,7 @@ class FoldedPitchHead(nn.Module):
             looked_up = never_alone(looked_up)
         code = functional.relu(told + looked_up)
         effects, head = self.told(code), self.head
-        if len(features) != len(effects):
+        if features.shape[0] != effects.shape[0]:  # `len` would have the exporter take the batch as fixed
             effects = effects[:-1]
         scale, shift, absolute = torch.split_with_sizes(effects, self.sizes, 2)
         channels = self.sizes[0]

@@ -16,7 +16,7 @@ _ROOT = str(Path(__file__).parents[1])
 if _ROOT not in sys.path:
     sys.path.append(_ROOT)
 
-from tests import again, hangs, loud  # noqa: E402  after the path is set
+from tests import again, hangs, loud, marked  # noqa: E402  after the path is set
 from tests.freezes import FreezeWatch  # noqa: E402
 from tests.jack_rig import JackServer, in_environment, jack_installed, realtime_allowed  # noqa: E402
 from tests.osc_rig import Controller, fader_bank, listening  # noqa: E402
@@ -44,6 +44,19 @@ def _freezes(config: pytest.Config) -> FreezeWatch:
 def pytest_configure(config: pytest.Config) -> None:
     """Remember where to say what must be seen."""
     loud.begin()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files of tests that ``-m`` chooses none of, before they are imported."""
+    if collection_path.suffix != ".py" or not config.option.markexpr:
+        return None
+    return marked.nothing_in(collection_path, config.option.markexpr) or None
+
+
+@pytest.hookimpl(tryfirst=True)  # before what is not chosen is taken out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make sure that files may be left out by their text."""
+    marked.check(items)
 
 
 @pytest.hookimpl(trylast=True)

@@ -17,6 +17,7 @@ from tests.jack_rig import in_environment, wait_until
 pytestmark = [pytest.mark.ardour, pytest.mark.jack]
 
 
+@pytest.mark.patient
 def test_a_lost_jack_is_told_at_once(tmp_path: Path) -> None:
     needs_programs()
     with HurriedJack(f"antiphon-lost{os.getpid()}") as jack, in_environment(jack.environment):

@@ -276,6 +276,7 @@ def test_a_part_that_goes_out_of_a_joined_port_is_measured_there(jack: JackServe
     )
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 def test_a_cable_that_is_not_there_is_said(jack: JackServer, tmp_path: Path) -> None:
     with _Loop(None):

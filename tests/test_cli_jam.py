@@ -242,6 +242,7 @@ def test_a_session_from_the_shell_to_its_take(jack: str, tmp_path: Path) -> None
     assert [line for line in jam.lines if "Traceback" in line or "Error" in line] == []
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 @pytest.mark.timeout(60)
 def test_a_port_that_is_not_there_is_one_line_and_leaves_nothing(jack: str, tmp_path: Path) -> None:
@@ -252,6 +253,7 @@ def test_a_port_that_is_not_there_is_one_line_and_leaves_nothing(jack: str, tmp_
     assert list(home.takes.iterdir()) == []
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 @pytest.mark.timeout(120)
 def test_a_session_that_was_killed_has_its_take_at_once_or_at_the_next_start(jack: str, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_where_there_is_none_there_is_nothing_to_free(tmp_path: Path) -> None:
     assert free_places(tmp_path / "registry") == []
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 @pytest.mark.skipif(not jack_installed(), reason="there is no jackd")
 def test_more_servers_may_be_killed_than_jack_has_places_for() -> None:

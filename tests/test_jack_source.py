@@ -159,6 +159,7 @@ def test_a_timebase_masters_bars_and_tempo_are_followed(server: JackServer, mast
     assert set(following.events) == {ClockEvent.STARTED}
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 @pytest.mark.skipif(not jack_installed(), reason="jackd is not installed")
 def test_a_server_that_goes_stops_the_clock_and_is_waited_for(

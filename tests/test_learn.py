@@ -14,14 +14,14 @@ import pytest
 from antiphon.models.errors import AntiphonError, DataError, ModelError
 from antiphon.models.notes import Column
 
-from tests.training_making import exported_run, music
+from tests.training_making import exported_run, music, traced_before
 
 pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has learnt nothing yet, with its weights."""
+    """A model that has learnt next to nothing yet, with its weights."""
     return exported_run(tmp_path_factory) / "tiny"
 
 
@@ -51,12 +51,14 @@ def _learn(base: Path, folder: Path, out: Path, *more: str, copied: Path | None 
 def test_it_gains_on_held_out_pieces_and_can_be_played(
     base: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from antiphon.export import onnx_export
     from antiphon.models import learning
     from antiphon.models.generator import HeldNote
     from antiphon.models.learn import LEAST_GAIN, NO_GAIN
     from antiphon.models.onnx_generator import OnnxGenerator
 
     out = tmp_path / "mine"
+    monkeypatch.setattr(onnx_export, "traced", traced_before(base.parent))
     # a network this small takes a longer step
     real = learning.learn_recipe
     monkeypatch.setattr("antiphon.models.learn.learn_recipe", lambda *given: replace(real(*given), steps=40, rate=5e-3))

@@ -76,6 +76,7 @@ def _join(ears: dict[str, Recorder]) -> None:
 # ---- a port per part ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.patient
 def test_each_part_has_a_port_and_each_port_its_part_alone(ears: dict[str, Recorder]) -> None:
     with RtMidiPorts(api="jack", part_ports=True) as ports:
         _open(ports, [])
@@ -99,6 +100,7 @@ def test_each_part_has_a_port_and_each_port_its_part_alone(ears: dict[str, Recor
         assert ports.send_errors == 0
 
 
+@pytest.mark.patient
 def test_they_are_told_as_antiphons_own_and_offered_to_nobody(
     jack: JackServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +118,7 @@ def test_they_are_told_as_antiphons_own_and_offered_to_nobody(
     assert midi_system.all_ports("jack") == ([], [])
 
 
+@pytest.mark.patient
 def test_a_killed_player_falls_silent_at_each_parts_port(ears: dict[str, Recorder], tmp_path: Path) -> None:
     with PlayerProcess(tmp_path, part_ports=True) as player, Recorder("keys") as keys:
         keys.join("Antiphon in", None)
@@ -160,6 +163,7 @@ def test_the_notes_of_a_part_are_moved_by_its_own_offset(jack: JackServer, tmp_p
     assert 0 <= late[0] <= late[len(late) // 2] < MS  # what was moved is not late
 
 
+@pytest.mark.patient
 def test_a_stop_ends_the_notes_at_every_port(ears: dict[str, Recorder], tmp_path: Path) -> None:
     with PlayerProcess(tmp_path, part_ports=True) as player, Recorder("keys") as keys:
         keys.join("Antiphon in", None)
@@ -176,6 +180,7 @@ def test_a_stop_ends_the_notes_at_every_port(ears: dict[str, Recorder], tmp_path
 # ---- several inputs ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.patient
 def test_named_inputs_are_heard_by_their_numbers_and_each_is_opened_once(jack: JackServer) -> None:
     with Recorder("board") as board, Recorder("pads") as pads, Recorder("keys") as keys:
         for client in (board, pads, keys):
@@ -196,6 +201,7 @@ def test_named_inputs_are_heard_by_their_numbers_and_each_is_opened_once(jack: J
             _open(RtMidiPorts(api="jack", also_in={"flute": ""}), heard)
 
 
+@pytest.mark.patient
 def test_a_named_input_that_vanishes_ends_its_notes_and_is_heard_again(jack: JackServer, tmp_path: Path) -> None:
     with Recorder("board") as board, Recorder("ear") as ear:
         board.own_ports()
@@ -228,6 +234,7 @@ def test_a_named_input_that_vanishes_ends_its_notes_and_is_heard_again(jack: Jac
 # ---- all of it, from the shell to the take -----------------------------------------------------------------------
 
 
+@pytest.mark.patient
 def test_a_band_of_two_keyboards_and_a_port_for_each_part(ears: dict[str, Recorder], tmp_path: Path) -> None:
     flags = ("--also-in", "pads=drums,bottom=bass", "--part-ports", "--mode", "accompany", "--parts", "chords+pad",
              "--tempo", "140", "--osc", "off")  # fmt: skip

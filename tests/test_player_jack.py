@@ -127,6 +127,7 @@ def test_what_is_played_while_there_is_no_brain_reaches_the_next_one(
     whole_books(player.journal())
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_whole_group_ends_every_note_and_leaves_a_whole_journal(
     stage_thru: tuple[PlayerProcess, Recorder], number: int
@@ -152,6 +153,7 @@ def test_a_signal_to_the_whole_group_ends_every_note_and_leaves_a_whole_journal(
     assert [record.kind for record in records].count(Kind.STOP) == 1
 
 
+@pytest.mark.patient
 def test_ctrl_c_spares_the_brain_so_that_it_can_finish(jack: JackServer, tmp_path: Path) -> None:
     brain = """\
 send(Kind.READY, t_ns=clock())
@@ -177,6 +179,7 @@ def test_a_brain_that_will_not_leave_is_killed_in_time(jack: JackServer, tmp_pat
             os.kill(player.brains()[0], 0)
 
 
+@pytest.mark.patient
 def test_kill_9_of_the_player_takes_the_brain_with_it_and_the_journal_stays(
     stage: tuple[PlayerProcess, Recorder],
 ) -> None:
@@ -197,6 +200,7 @@ def test_kill_9_of_the_player_takes_the_brain_with_it_and_the_journal_stays(
     assert [record.kind for record in player.journal()] == [Kind.BRAIN_UP, Kind.MIDI_IN, Kind.SENT]
 
 
+@pytest.mark.patient
 def test_a_brain_that_hangs_is_replaced_and_its_notes_end(stage: tuple[PlayerProcess, Recorder]) -> None:
     player, recorder = stage
     _command(recorder, 7)
@@ -208,6 +212,7 @@ def test_a_brain_that_hangs_is_replaced_and_its_notes_end(stage: tuple[PlayerPro
     assert player.stop()["brains_lost"] == 1
 
 
+@pytest.mark.patient
 def test_a_brain_that_cannot_start_ends_the_session_with_its_own_status(jack: JackServer, tmp_path: Path) -> None:
     with PlayerProcess(tmp_path, "print('no such model', file=sys.stderr)\nsys.exit(2)\n") as player:
         result = player.result()
@@ -215,6 +220,7 @@ def test_a_brain_that_cannot_start_ends_the_session_with_its_own_status(jack: Ja
         assert player.stderr == "no such model\n"
 
 
+@pytest.mark.patient
 def test_a_late_note_is_dropped_with_its_end_and_reported(stage: tuple[PlayerProcess, Recorder]) -> None:
     player, recorder = stage
     _command(recorder, 2)
@@ -229,6 +235,7 @@ def test_a_late_note_is_dropped_with_its_end_and_reported(stage: tuple[PlayerPro
     assert dropped[0].u_ns - dropped[0].t_ns > 200 * MS
 
 
+@pytest.mark.patient
 def test_a_retriggered_pitch_is_ended_and_started_again(stage: tuple[PlayerProcess, Recorder]) -> None:
     player, recorder = stage
     _command(recorder, 4)
@@ -239,6 +246,7 @@ def test_a_retriggered_pitch_is_ended_and_started_again(stage: tuple[PlayerProce
     whole_books(player.journal())
 
 
+@pytest.mark.patient
 def test_panic_ends_what_sounds_and_silences_every_channel(stage: tuple[PlayerProcess, Recorder]) -> None:
     player, recorder = stage
     _command(recorder, 5)
@@ -258,6 +266,7 @@ def test_panic_ends_what_sounds_and_silences_every_channel(stage: tuple[PlayerPr
     whole_books(player.journal())
 
 
+@pytest.mark.patient
 def test_clock_and_transport_reach_the_brain_and_sysex_and_active_sensing_pass_quietly(
     stage: tuple[PlayerProcess, Recorder],
 ) -> None:
@@ -278,6 +287,7 @@ def test_clock_and_transport_reach_the_brain_and_sysex_and_active_sensing_pass_q
     assert recorder.messages()[0] == bytes((0x91, 67, 100))  # and none of it was passed on
 
 
+@pytest.mark.patient
 def test_thru_merges_the_channels_of_an_mpe_keyboard(stage_thru: tuple[PlayerProcess, Recorder]) -> None:
     player, recorder = stage_thru
     recorder.play(0x91, 60, 100)
@@ -294,6 +304,7 @@ def test_thru_merges_the_channels_of_an_mpe_keyboard(stage_thru: tuple[PlayerPro
     player.stop()
 
 
+@pytest.mark.patient
 def test_nonsense_from_the_brain_is_counted_and_passed_over(stage: tuple[PlayerProcess, Recorder]) -> None:
     player, recorder = stage
     _command(recorder, 6)
@@ -314,6 +325,7 @@ def test_the_output_offset_moves_notes(jack: JackServer, tmp_path: Path) -> None
         whole_books(player.journal())
 
 
+@pytest.mark.patient
 def test_a_second_instance_is_told_apart(stage: tuple[PlayerProcess, Recorder], tmp_path: Path) -> None:
     first, recorder = stage
     folder = tmp_path / "second"
@@ -330,6 +342,7 @@ def test_a_second_instance_is_told_apart(stage: tuple[PlayerProcess, Recorder], 
     first.stop()
 
 
+@pytest.mark.patient
 def test_a_lost_keyboard_ends_what_it_held_and_comes_back(jack: JackServer, tmp_path: Path) -> None:
     with Recorder("board") as board:
         board.own_ports()

@@ -33,6 +33,7 @@ def _performance(path: Path, notes: int = 5) -> Path:
     return path
 
 
+@pytest.mark.patient
 def test_it_imports_neither_numpy_nor_onnxruntime_nor_logging_nor_mido() -> None:
     script = (
         "import sys, antiphon.daemon.player.process\n"
@@ -90,6 +91,7 @@ def test_with_no_midi_system_the_performance_plays_unheard_and_says_so(
     assert (result["status"], result["sent"]) == (0, 5)
 
 
+@pytest.mark.patient
 def test_the_journal_goes_on_into_the_segments_that_the_brain_made_ready(tmp_path: Path) -> None:
     preallocate(tmp_path, "wire", 0)
     with SegmentWriter(tmp_path, "wire") as writer:  # all but full
@@ -118,6 +120,7 @@ for record in records():
     assert result["unwritten"] == 0
 
 
+@pytest.mark.patient
 def test_a_damaged_performance_is_one_plain_error_and_starts_no_brain(tmp_path: Path) -> None:
     (tmp_path / "a.mid").write_bytes(b"MThd")
     started = tmp_path / "started"
@@ -130,6 +133,7 @@ def test_a_damaged_performance_is_one_plain_error_and_starts_no_brain(tmp_path: 
     assert not started.exists()
 
 
+@pytest.mark.patient
 def test_a_brain_that_told_its_remedy_ends_the_session_however_slowly_it_leaves(tmp_path: Path) -> None:
     leaves = "import os, sys, threading; os.close(int(sys.argv[1])); threading.Event().wait(0.5); sys.exit(2)"
     config = PlayerConfig(

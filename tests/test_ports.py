@@ -105,6 +105,7 @@ def _plays(ports: RtMidiPorts, synth_port: Recorder) -> bool:
     return bytes((0x90, 70, 1)) in synth_port.messages()
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 def test_virtual_ports_carry_their_names_and_a_second_instance_is_told_apart(jack: JackServer) -> None:
     for _ in range(2):  # the same again after a restart
@@ -123,6 +124,7 @@ def test_virtual_ports_carry_their_names_and_a_second_instance_is_told_apart(jac
     assert midi_system.all_ports("jack") == ([], [])
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 def test_messages_go_in_and_out(jack: JackServer) -> None:
     with Recorder() as recorder:
@@ -143,6 +145,7 @@ def test_messages_go_in_and_out(jack: JackServer) -> None:
             recorder.wait_count(bytes((0x90, 61, 99)))
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 def test_what_was_sent_just_before_closing_still_arrives(jack: JackServer) -> None:
     with Recorder() as recorder:
@@ -156,6 +159,7 @@ def test_what_was_sent_just_before_closing_still_arrives(jack: JackServer) -> No
         recorder.wait_for(lambda heard: len(heard) == 100, "a hundred note-offs")
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 def test_a_port_that_is_not_there_is_one_plain_error_and_leaves_nothing_open(jack: JackServer) -> None:
     with Recorder() as recorder:
@@ -166,6 +170,7 @@ def test_a_port_that_is_not_there_is_one_plain_error_and_leaves_nothing_open(jac
         assert midi_system.all_ports("jack") == (["recorder out:recorder out"], ["recorder in:recorder in"])
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 def test_connect_hears_every_keyboard_and_plays_to_every_synth(jack: JackServer) -> None:
     heard: list[tuple[int, bytes]] = []
@@ -188,6 +193,7 @@ def test_connect_hears_every_keyboard_and_plays_to_every_synth(jack: JackServer)
                 assert synth_port.messages()[0] == greeting[0]
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 def test_a_cable_that_is_pulled_and_plugged_in_again_is_noticed_and_used_again(jack: JackServer) -> None:
     heard: list[tuple[int, bytes]] = []
@@ -218,6 +224,7 @@ def test_a_cable_that_is_pulled_and_plugged_in_again_is_noticed_and_used_again(j
                 wait_until(lambda: heard, "the keyboard again")
 
 
+@pytest.mark.patient
 @pytest.mark.jack
 @pytest.mark.skipif(shutil.which("fluidsynth") is None, reason="there is no fluidsynth")
 def test_fluidsynth_starts_is_joined_when_it_appears_and_leaves(jack: JackServer) -> None:

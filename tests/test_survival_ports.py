@@ -341,25 +341,25 @@ def _ports_on(jack: _Jack) -> tuple[RtMidiPorts, list[bytes]]:
     return ports, output.sent
 
 
-def test_what_a_burst_leaves_no_room_for_waits_for_the_next_cycle_in_its_order() -> None:
-    jack = _Jack()
-    ports, sent = _ports_on(jack)
+def test_what_a_burst_leaves_no_room_for_waits_for_the_next_cycle_in_its_order(jack: JackServer) -> None:
+    cycle = _Jack()
+    ports, sent = _ports_on(cycle)
     burst = [bytes((0x90, n % 128, 1 + n // 128)) for n in range(5000)]
     for message in burst:
         ports.send(message)
     assert 2000 < len(sent) < 2340
-    jack.frames += 64
+    cycle.frames += 64
     ports.send(bytes((0x80, 0, 0)))  # not before what waits
-    while jack.frames < 64 * 8:
-        jack.frames += 64
+    while cycle.frames < 64 * 8:
+        cycle.frames += 64
         ports.send_kept()
     assert sent == [*burst, bytes((0x80, 0, 0))]
     assert ports.send_errors == 0
 
 
-def test_what_waits_for_a_server_that_stands_still_is_given_up_and_counted() -> None:
-    jack = _Jack()
-    ports, sent = _ports_on(jack)
+def test_what_waits_for_a_server_that_stands_still_is_given_up_and_counted(jack: JackServer) -> None:
+    cycle = _Jack()
+    ports, sent = _ports_on(cycle)
     for n in range(3000):
         ports.send(bytes((0x90, n % 128, 90)))
     went = len(sent)
@@ -368,7 +368,7 @@ def test_what_waits_for_a_server_that_stands_still_is_given_up_and_counted() -> 
         ports.check()
     ports.send(bytes((0x80, 60, 0)))
     assert (len(sent), ports.send_errors) == (went, 3001 - went)
-    jack.frames += 64
+    cycle.frames += 64
     ports.send(bytes((0x80, 61, 0)))  # it turns again
     assert sent[went:] == [bytes((0x80, 61, 0))]
     for _ in range(20_000):  # and stands still anew, unseen

@@ -1,0 +1,96 @@
+"""What ``make test`` runs: what may run beside something else does, and then what keeps time has the machine alone.
+
+Rules and types compute, the soak and what bears a busy machine on real ports mostly wait, and all the other tests
+compute and make way for these. Each job's words are told when it is over, so that they stay together, but for the
+longest one's. Exit status 1 where anything fails; what keeps time is not tried then.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+_YIELDING = 10  # added to the niceness of what makes way
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to run.
+
+    Attributes:
+        name: what it is called where it is told of.
+        command: it, with its arguments.
+        yields: it makes way for the others, and its libraries keep to one thread.
+        aloud: its words are told as they come.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    yields: bool = False
+    aloud: bool = False
+
+    def run(self) -> bool:
+        """Run it, tell of it, and say whether all is well."""
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        if self.yields:
+            environment["OMP_NUM_THREADS"] = "1"
+        nice = ("nice", "-n", str(_YIELDING)) if self.yields else ()
+        began = time.monotonic()
+        done = subprocess.run(
+            [*nice, *self.command], env=environment, stdout=None if self.aloud else subprocess.PIPE,
+            stderr=None if self.aloud else subprocess.STDOUT, text=True, errors="replace", check=False,
+        )  # fmt: skip
+        fate = "" if done.returncode == 0 else f" FAILED ({done.returncode})"
+        print(f"{done.stdout or ''}== {self.name}:{fate} {time.monotonic() - began:.0f} s", flush=True)
+        return done.returncode == 0
+
+
+def _tool(*command: str, yields: bool = False) -> Job:
+    return Job(" ".join(command), (str(Path(sys.executable).with_name(command[0])), *command[1:]), yields)
+
+
+def _tests(marks: str, *flags: str, yields: bool = False, aloud: bool = False) -> Job:
+    command = (sys.executable, "-m", "pytest", "--quiet", "-m", marks, *flags)
+    return Job(f"tests: {marks}", command, yields, aloud)
+
+
+#: A process a processor; whichever is done first takes half of what is left to the other.
+_SPREAD = ("--numprocesses", "auto", "--dist", "worksteal")
+#: Over in a moment.
+RULES = (_tool("ruff", "check", "."), _tool("ruff", "format", "--check", "."))
+#: Rows of jobs: one after the other in a row, the rows beside each other, no more than two of them on real ports.
+BESIDE = (
+    (_tests("soak"), _tests("patient and not survival")),
+    (_tests("survival"),),
+    (_tests("not (jack or ardour or realtime)", *_SPREAD, yields=True, aloud=True),),
+    (_tool("mypy", yields=True),),
+)
+ALONE = (_tests("(jack or ardour or realtime) and not (patient or survival or soak)", aloud=True),)
+
+
+def in_turn(jobs: tuple[Job, ...]) -> bool:
+    """Run jobs one after the other, until one fails, and say whether all went well."""
+    return all(job.run() for job in jobs)
+
+
+def beside(rows: tuple[tuple[Job, ...], ...]) -> bool:
+    """Run rows of jobs beside each other, all of them to their ends, and say whether all went well."""
+    with ThreadPoolExecutor(len(rows)) as pool:
+        return all(running.result() for running in [pool.submit(in_turn, row) for row in rows])
+
+
+def main() -> int:
+    """Run everything."""
+    began = time.monotonic()
+    well = in_turn(RULES) and beside(BESIDE) and in_turn(ALONE)
+    print(f"== everything:{'' if well else ' FAILED'} {time.monotonic() - began:.0f} s")
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
