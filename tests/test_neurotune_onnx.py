@@ -18,6 +18,8 @@ from antiphon.models.neurotune.player import Player
 from antiphon.models.neurotune.sequences import SIZES, Field, Rows, notes_of
 from antiphon.models.parts import Part
 
+from tests.made_once import made_once
+
 pytestmark = pytest.mark.train
 
 _GRID = [6, 8]
@@ -38,8 +40,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Path, 
     with torch.no_grad():
         for weight in generator.heads.parameters():
             weight.mul_(4.0)  # away from the flat middle, as training leaves it
-    out = tmp_path_factory.mktemp("models") / "tiny"
-    return generator, discriminator, out, export_network(generator, discriminator, out, {"grid": _GRID})
+
+    def export(folder: Path) -> None:
+        export_network(generator, discriminator, folder / "tiny", {"grid": _GRID})
+
+    out = made_once(tmp_path_factory, "exported neurotune", export) / "tiny"
+    return generator, discriminator, out, json.loads((out / "model.json").read_text())
 
 
 @pytest.fixture(scope="module")

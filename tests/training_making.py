@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from unittest import mock
 
 import pytest
 
+from tests.made_once import made_once
 from tests.midi_making import midi_bytes, scale
 
 RECIPE = """
@@ -56,18 +55,9 @@ def changed(old: str, new: str) -> str:
 def exported_run(factory: pytest.TempPathFactory) -> Path:
     """Give a folder with a training ``run`` that learnt next to nothing and the model ``tiny`` that it became.
 
-    Made once for all processes of a test run, by the first that asks: tracing takes seconds.
+    Made once: tracing takes seconds.
     """
-    root = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent
-    folder = root / "exported run"
-    with (root / "exported run.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
-            _export(folder)
-            (folder / "done").touch()
-    return folder
+    return made_once(factory, "exported run", _export)
 
 
 def _as_it_is(value: Any, turned: bool) -> tuple[tuple[int, ...], bytes]:
