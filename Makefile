@@ -50,5 +50,6 @@ $(PLAY): pyproject.toml | $(BIN)/python
 
 $(DEVELOP): pyproject.toml | $(BIN)/python
 	@echo "antiphon: nvidia-smi $(if $(filter gpu,$(ORT)),answers,does not answer), so onnxruntime is the $(ORT) wheel"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(ORT),train,dev]'
+	@# what a test imports is compiled when it is imported; all of torch would take half a minute
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[$(ORT),train,dev]'
 	@touch $(PLAY) $@

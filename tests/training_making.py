@@ -60,18 +60,12 @@ def exported_run(factory: pytest.TempPathFactory) -> Path:
     return made_once(factory, "exported run", _export)
 
 
-def _as_it_is(value: Any, turned: bool) -> tuple[tuple[int, ...], bytes]:
-    """Give shape and bytes of an array, or of it turned round."""
-    value = value.T if turned else value
-    return tuple(value.shape), value.tobytes()
-
-
 def traced_before(folder: Path) -> Callable[[Any], Any]:
     """Give what stands for `onnx_export.traced`: the graph of `exported_run`, with another network's weights.
 
-    Tracing takes seconds a graph, and gives the same for every network of one shape. A constant is a weight, or one
-    that was turned round. Where one was folded into another constant, so that the graph is not yet the network's, it is
-    traced after all.
+    Tracing takes seconds a graph, and gives the same for every network of one shape. A constant is a weight, turned
+    round or of another shape perhaps. Where one was folded into another constant, so that the graph is not yet the
+    network's, it is traced after all.
     """
     import numpy as np
     import onnx
@@ -82,16 +76,18 @@ def traced_before(folder: Path) -> Callable[[Any], Any]:
         model = onnx.load(folder / "traced" / f"{spec.name}.onnx")
         before = torch.load(folder / "traced" / f"{spec.name}.pt", weights_only=True)
         after = spec.module.state_dict()
-        places: dict[tuple[tuple[int, ...], bytes], tuple[str, bool]] = {}
+        places: dict[bytes, tuple[str, bool]] = {}
         for name, weight in before.items():
-            turned = (False, True) if weight.dim() == 2 else (False,)
-            places |= {_as_it_is(weight.numpy(), turn): (name, turn) for turn in turned}
+            places[weight.numpy().tobytes()] = name, False
+            if weight.dim() == 2:
+                places[weight.numpy().T.tobytes()] = name, True
         for held in model.graph.initializer:
-            found = places.get(_as_it_is(onnx.numpy_helper.to_array(held), False))
-            if found is not None:
-                name, turn = found
+            shaped = onnx.numpy_helper.to_array(held)
+            name, turned = places.get(shaped.tobytes(), ("", False))
+            if name:
                 value = after[name].numpy()
-                held.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(value.T if turn else value), held.name))
+                value = np.ascontiguousarray(value.T if turned else value).reshape(shaped.shape)
+                held.CopyFrom(onnx.numpy_helper.from_array(value, held.name))
         return model if max(parity(spec, model).values()) <= TOLERANCE else traced(spec)
 
     return give
