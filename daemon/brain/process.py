@@ -41,6 +41,7 @@ OSC_AT_ONCE = 8
 #: An input that waited for longer is preceded by the time that it is.
 LATE_NS = 20_000_000
 _READ_BYTES = 1 << 16
+_BEAT = Record(Kind.BEAT).pack()
 #: Status bytes from here on are clock ticks and the like: a running clock is nobody playing.
 _REALTIME = 0xF8
 
@@ -127,7 +128,11 @@ class Brain:
                 self._tidy_up()
 
     def _rehearse(self) -> None:
-        """Run what the next reply runs, on what it will begin with: that leaves the caches, too."""
+        """Run what the next reply runs, on what it will begin with: that leaves the caches, too.
+
+        So does what the player runs of it. A beat wakes that: what it hears and obeys then does nothing.
+        """
+        self._send(_BEAT)
         window = self._engine.window
         rehearse(window.generator, window.newest)
 
@@ -147,12 +152,13 @@ class Brain:
             return False
         if not data:
             return False
+        heard: list[Record] = []
         for record in self._stream.feed(data):
             if record.kind == Kind.PERIOD:
                 self._warming.arrivals = Arrivals(record.u_ns)
                 continue
             if record.kind == Kind.MIDI_IN:
-                self._warming.heard(record.t_ns, played=record.a < _REALTIME)
+                heard.append(record)
                 now = time.perf_counter_ns()
                 if now - record.t_ns > LATE_NS:  # the generator is slow, or there is too much to hear
                     self._take(Record(Kind.LATE, t_ns=now))
@@ -161,6 +167,8 @@ class Brain:
             elif record.kind == Kind.STOP:
                 self._stopping = True
             self._take(record)
+        for record in heard:  # now that nobody waits: cold, it takes a twentieth of a reply
+            self._warming.heard(record.t_ns, played=record.a < _REALTIME)
         return True
 
     def _change_model(self) -> None:
