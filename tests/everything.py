@@ -65,8 +65,8 @@ _SPREAD = ("--numprocesses", "auto", "--dist", "worksteal")
 RULES = (_tool("ruff", "check", "."), _tool("ruff", "format", "--check", "."))
 #: Rows of jobs: one after the other in a row, the rows beside each other, no more than two of them on real ports.
 BESIDE = (
-    (_tests("soak"), _tests("patient and not survival")),
-    (_tests("survival"),),
+    (_tests("soak"),),
+    (_tests("survival"), _tests("patient and not survival")),
     (_tests("not (jack or ardour or realtime)", *_SPREAD, yields=True, aloud=True),),
     (_tool("mypy", yields=True),),
 )
