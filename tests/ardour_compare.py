@@ -69,6 +69,10 @@ class Pass:
             most = max(most, slipped)
         return most / CLOCKS_A_BEAT
 
+    def worst_stall(self, tick_ns: float) -> float:
+        """The most of `stall_at` at any of the ticks, in beats."""
+        return max(self.stall_at(t_ns, tick_ns) for t_ns in self.ticks_ns)
+
     @property
     def end(self) -> float:
         return self.beat_at(self.ended_ns)

@@ -53,7 +53,11 @@ class Played:
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory, freezes: FreezeWatch) -> Played:
-    return takes_until_it_holds(lambda: _scene(tmp_path_factory.mktemp("ardour-jack")), _CHECKS, freezes)
+    return takes_until_it_holds(lambda: _scene(tmp_path_factory.mktemp("ardour-jack")), _CHECKS, freezes, slipped_ms)
+
+
+def slipped_ms(scene: Played) -> float:
+    return max((rolled.worst_stall(_TICK_NS) for rolled in scene.passes), default=0.0) * _BEAT_S * 1e3
 
 
 def _scene(folder: Path) -> Played:
