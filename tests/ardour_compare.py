@@ -7,6 +7,7 @@ it logged as received says where the timeline was then, so that both meet withou
 from __future__ import annotations
 
 import bisect
+import itertools
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -54,24 +55,28 @@ class Pass:
         return self.start + (index + share) / CLOCKS_A_BEAT
 
     def stall_at(self, t_ns: int, tick_ns: float) -> float:
-        """By how many beats the ticks up to a time are further apart than they should be.
+        """By how many beats the ticks around a time are further apart than they should be.
 
-        Those of a quarter of a beat before it, too: a note of then was with the player already when the DAW's clock
-        slipped (`Settings.commit`). What it slipped by before that is made up for within another quarter
-        (`told_clock`), so that of it ever less counts. Slips add up.
+        A quarter of a beat before it, too: a note of then was with the player already when the DAW's clock slipped
+        (`Settings.commit`).
         """
-        ticks, quarter = self.ticks_ns, CLOCKS_A_BEAT // 4
+        ticks = self.ticks_ns
         index = min(max(bisect.bisect_right(ticks, t_ns) - 1, 0), len(ticks) - 2)
-        most = slipped = 0.0
-        for at in range(min(index + 1, len(ticks) - 2), max(index - 2 * quarter, 0) - 1, -1):
-            left = min(1.0, 2.0 - (index - at - 1) / quarter)
-            slipped += left * ((ticks[at + 1] - ticks[at]) / tick_ns - 1.0)
-            most = max(most, slipped)
-        return most / CLOCKS_A_BEAT
+        around = ticks[max(index - CLOCKS_A_BEAT // 4, 0) : index + 3]
+        longest = max(later - earlier for earlier, later in itertools.pairwise(around))
+        return max(0.0, longest / tick_ns - 1.0) / CLOCKS_A_BEAT
 
-    def worst_stall(self, tick_ns: float) -> float:
-        """The most of `stall_at` at any of the ticks, in beats."""
-        return max(self.stall_at(t_ns, tick_ns) for t_ns in self.ticks_ns)
+    def worst_slip(self, tick_ns: float) -> float:
+        """The most that the ticks fell behind by within any half of a beat, in beats: slips add up."""
+        ticks, half = self.ticks_ns, CLOCKS_A_BEAT // 2
+        return (
+            max(
+                (ticks[later] - ticks[first]) / tick_ns - (later - first)
+                for first in range(len(ticks) - 1)
+                for later in range(first + 1, min(first + half, len(ticks) - 1) + 1)
+            )
+            / CLOCKS_A_BEAT
+        )
 
     @property
     def end(self) -> float:

@@ -57,7 +57,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, freezes: FreezeWatch) -> Pl
 
 
 def slipped_ms(scene: Played) -> float:
-    return max((rolled.worst_stall(_TICK_NS) for rolled in scene.passes), default=0.0) * _BEAT_S * 1e3
+    return max((rolled.worst_slip(_TICK_NS) for rolled in scene.passes), default=0.0) * _BEAT_S * 1e3
 
 
 def _scene(folder: Path) -> Played:
