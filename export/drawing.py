@@ -18,17 +18,19 @@ def draw(logits: Tensor, share: Tensor, sharpness: Tensor) -> Tensor:
     Returns:
         [..., 1] classes.
     """
-    chances = torch.softmax(logits * sharpness, dim=-1)
-    ranked, order = torch.topk(chances, logits.shape[-1], dim=-1)
-    place = (torch.cumsum(ranked, dim=-1) <= share).sum(dim=-1, keepdim=True)
+    order, place = ranked(logits, share, sharpness)
     return order.gather(-1, place)
+
+
+def ranked(logits: Tensor, share: Tensor, sharpness: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the classes by rank [..., classes], and the rank that is drawn [..., 1]; see `draw`.
+
+    It is the first whose chances, with all before it, reach the share: there what is cut off at the share is largest.
+    """
+    chances, order = torch.topk(torch.softmax(logits * sharpness, dim=-1), logits.shape[-1], dim=-1)
+    return order, torch.argmax(torch.minimum(torch.cumsum(chances, dim=-1), share), dim=-1, keepdim=True)
 
 
 def share_of(uniform: Tensor, top_p: Tensor) -> Tensor:
     """Give what `models.sampling.share_of` gives, for each row."""
     return (uniform * top_p).clamp(max=MOST_OF_ALL)
-
-
-def log_prob(logits: Tensor, choice: Tensor) -> Tensor:
-    """Map logits [..., classes] and choice [..., 1] to the choice's log-probability [..., 1]."""
-    return torch.log_softmax(logits, dim=-1).gather(-1, choice)

@@ -5,60 +5,72 @@
 be forced, masked or biased in between. A state leaves the heads to whoever draws from it: most states of a window that
 is primed, or of a performer who is answered at once, are never asked when something comes next. The whole of it in one
 call is `export.reply_graph`. Batch is a dynamic axis of all, and so are the notes that a backbone recalls.
-
-Products see one row more than the batch has, added at the inputs and left out of the outputs: see `lean.never_alone`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from antiphon.export.folded import FoldedEncoder, FoldedPitchHead, FoldedTouchHead
-from antiphon.export.lean import LeanBackbone, never_alone
+from antiphon.export.lean import LeanBackbone
+from antiphon.models.asking import PLACE_ROWS, TOUCH_ROWS
 from antiphon.models.backbones import Memory
+from antiphon.models.events import TOLD
 from antiphon.models.network import AntiphonNetwork, TimeHead
+from antiphon.models.roll import KEYS, ROLL_CHANNELS
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-class StepGraph(nn.Module):
-    """A note, roll, state -> the state after, in one row [B, width] as `models.onnx_state.StateLayout` has it.
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What is there after a note; rows are [B, 1, ...], but for the features [B, F, KEYS]."""
 
-    ``told`` [B, EVENT + controls + 2] is the event, what is told with it and the phases (`backbones.Memory`). Where the
-    backbone recalls, keys and values come in, and the row ends in this note's.
+    context: Tensor
+    features: Tensor
+    state: Tensor  # as `models.onnx_state.StateLayout` has it
+    more: tuple[Tensor, ...]  # what was told and given besides, cut as asked for
+
+
+class StepGraph(nn.Module):
+    """A note, roll, state -> the state after, in one row [B, 1, width] as `models.onnx_state.StateLayout` has it.
+
+    Whole numbers come in one row and others in one, as each input costs more than what is in it: ``told`` [B, TOLD] is
+    the event, what is told with it and the phase (`models.events.told_of`), ``given`` [B, 1, width] the roll of the
+    keys and the recurrent state before. Where the backbone recalls, keys [B, N, RECALLED] and values [B, 1 + N,
+    RECALLED], which begin with zeros, come in, and the row ends in this note's.
     """
 
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
         self.network = network
-        self.encoder, self.backbone = FoldedEncoder(network.encoder, padded=True), LeanBackbone(network.backbone)
+        self.encoder, self.backbone = FoldedEncoder(network.encoder), LeanBackbone(network.backbone)
+        self.pieces = [size for sizes in self.backbone.pieces for size in sizes]
 
     def forward(
-        self, told: Tensor, roll: Tensor, hidden: Tensor, keys: Tensor | None = None, values: Tensor | None = None
-    ) -> Tensor:
+        self, told: Tensor, given: Tensor, keys: Tensor | None = None, values: Tensor | None = None
+    ) -> Tensor:  # fmt: skip
         """Take one note in."""
-        context, features, after, row = self.taken_in(told, roll, hidden, keys, values)
-        return self.laid_out(after, context, features, row)
-
-    def laid_out(self, hidden: list[Tensor], context: Tensor, features: Tensor, row: tuple[Tensor, ...]) -> Tensor:
-        """Put a state into one row; the first two come with one row too many."""
-        heard = features.view(-1, 1, features.shape[1] * features.shape[2])
-        return torch.cat([torch.cat([*hidden, context], dim=2)[:-1], heard, *row], dim=2)[:, 0]
+        return self.taken_in(told, given, keys, values).state
 
     def taken_in(
-        self, told: Tensor, roll: Tensor, hidden: Tensor, keys: Tensor | None, values: Tensor | None
-    ) -> tuple[Tensor, Tensor, list[Tensor], tuple[Tensor, ...]]:
-        """Give context, features, the state after in pieces, and this note's key and value where there are such.
-
-        All but the features are [B, 1, ...]; context and state have a row more (`lean.never_alone`).
-        """
-        event, phase = torch.split_with_sizes(told, [told.shape[1] - 2, 2], 1)
-        code, features = self.encoder(event, roll)
+        self, told: Tensor, given: Tensor, keys: Tensor | None, values: Tensor | None, known: tuple[int, ...] = (),
+        asked: tuple[int, ...] = (),
+    ) -> TakenIn:  # fmt: skip
+        """Take one note in, where more is told behind it in so many columns, and more given."""
+        event, phase, *others = torch.split_with_sizes(told, [TOLD - 1, 1, *known], 1)
+        roll, *rest = torch.split_with_sizes(given, [ROLL_CHANNELS * KEYS, *self.pieces, *asked], 2)
+        before, more = rest[: len(self.pieces)], rest[len(self.pieces) :]
+        code, features = self.encoder(event, roll.view(-1, ROLL_CHANNELS, KEYS))
         memory = Memory(phase, keys, values) if keys is not None and values is not None else None
-        code, after, added = self.backbone(code, never_alone(hidden[:, None]), memory)
+        code, after, added = self.backbone(code, before, memory)
+        context = self.network.norm(code)
         row = () if added is None else (added.keys, added.values)
-        return self.network.norm(code), features, after, row
+        heard = features.view(-1, 1, features.shape[1] * features.shape[2])
+        state = torch.cat([*after, context, heard, *row], dim=2)
+        return TakenIn(context, features, state, (*others, *more))
 
 
 class EveryGap(nn.Module):
@@ -83,8 +95,7 @@ class TimeGraph(nn.Module):
 
     def forward(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """Tell part and gap of the next note."""
-        context = never_alone(context[:, None])
-        return self.head.parts(context)[:-1, 0], self.gaps(self.head.context(context))[:-1]
+        return self.head.parts(context), self.gaps(self.head.context(context[:, None]))
 
 
 class PitchGraph(nn.Module):
@@ -93,11 +104,13 @@ class PitchGraph(nn.Module):
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
         self.head = FoldedPitchHead(network.pitch)
+        self.register_buffer("rows", torch.tensor([PLACE_ROWS]))
 
     def forward(self, context: Tensor, features: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Tell the pitch, given part, gap, tick in beat, beat in bar."""
-        logits, code = self.head(never_alone(context[:, None]), features, place)
-        return logits[:, 0], code[:-1, 0]
+        told = self.head.head.context(context[:, None])
+        logits, code = self.head(told, features, place + cast(Tensor, self.rows))
+        return logits[:, 0], code[:, 0]
 
 
 class TouchGraph(nn.Module):
@@ -109,8 +122,11 @@ class TouchGraph(nn.Module):
     def __init__(self, network: AntiphonNetwork) -> None:
         super().__init__()
         self.head = FoldedTouchHead(network.touch)
+        self.register_buffer("rows", torch.tensor([TOUCH_ROWS]))
 
     def forward(self, code: Tensor, pitch: Tensor, recent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Tell velocity, duration and what is finer, given the pitch."""
-        levels, *struck = self.head(never_alone(code[:, None]), pitch, recent)
-        return levels[:-1, 0], struck[0][:-1], struck[1][:-1], struck[2][:-1]
+        ended, ended_key, level = torch.split_with_sizes(recent, [1, 1, 1], 1)
+        known = torch.cat([pitch[:, None], ended_key, ended, level], dim=1) + cast(Tensor, self.rows)
+        levels, *struck = self.head(code[:, None], known)
+        return levels[:, 0], struck[0], struck[1], struck[2]

@@ -6,7 +6,7 @@ round, and short sums are products with ones (whose order of adding does not dep
 axis of one, which is what such a product leaves, so that nothing is squeezed; the state before comes cut into its
 pieces, and they leave as pieces. The same numbers as `Backbone.step` gives, up to rounding: a test holds them equal.
 
-Shapes: B rows, H hidden, N notes recalled. Every row but the recalled ones comes with one more below (`never_alone`).
+Shapes: B rows, H hidden, N notes recalled.
 """
 
 from __future__ import annotations
@@ -18,14 +18,6 @@ from antiphon.export.operators import turned
 from antiphon.models.backbones import HEAD, HEADS, RECALLED, TAPS, Backbone, Linear, Memory, Mlp, Recall
 from torch import Tensor, nn
 from torch.nn import functional
-
-
-def never_alone(rows: Tensor) -> Tensor:
-    """Add a row of zeros at the end: 8-bit products take a single row by another way than many.
-
-    See `export.quantise`: with this once, at its inputs, a graph's products need none of their own.
-    """
-    return torch.cat([rows, torch.zeros(1, *rows.shape[1:], dtype=rows.dtype)])
 
 
 def summed(rows: Tensor) -> Tensor:
@@ -60,20 +52,22 @@ class LeanLinear(nn.Module):
 
 
 class LeanRecall(nn.Module):
-    """`Recall.step`: one product for query, key and value, one turn for all, and heads never moved apart.
+    """`Recall.step`: one product for value, query and both keys, one turn for all, and heads never moved apart.
 
     A query is laid out once for each head, zero but in its head's columns, so that whole rows of keys as they are
-    stored are multiplied.
+    stored are multiplied. Values come with a row of zeros before them, where the note's own weight stands: what was
+    found before is multiplied by all weights as they are, and the note's own value is added.
     """
 
     def __init__(self, block: Recall) -> None:
         super().__init__()
         self.block = block
-        self.pieces = [block.hidden]
-        self.told = nn.Linear(block.hidden, 2 * RECALLED + RECALLED // 2)
+        self.pieces = [RECALLED // 2]
+        parts = (block.value, block.query, block.key, block.key_before)
+        self.told = nn.Linear(block.hidden, sum(part.out_features for part in parts))
         with torch.no_grad():
-            self.told.weight.copy_(torch.cat([block.value.weight, block.query.weight, block.key.weight]))
-            self.told.bias.copy_(torch.cat([block.value.bias, block.query.bias, block.key.bias]))
+            self.told.weight.copy_(torch.cat([part.weight for part in parts]))
+            self.told.bias.copy_(torch.cat([part.bias for part in parts]))
             self.told.weight[RECALLED : 2 * RECALLED] *= HEAD**-0.5
             self.told.bias[RECALLED : 2 * RECALLED] *= HEAD**-0.5
         cosine, sine = cast(Tensor, block.turn)  # [CYCLE, HEAD / 2]
@@ -82,27 +76,22 @@ class LeanRecall(nn.Module):
         self.register_buffer("own", torch.eye(HEADS).repeat_interleave(HEAD, dim=1)[None])
         place = torch.arange(RECALLED)
         self.register_buffer("of_head", place // HEAD * RECALLED + place)
-        #: which phase each turned head is told: the queries and half of the keys this note's, the others the one before
-        self.register_buffer("whose", torch.tensor([0] * (HEADS + HEADS // 2) + [1] * (HEADS // 2)))
 
     def forward(
-        self, x: Tensor, state: Tensor, phase: Tensor, keys: Tensor, values: Tensor
+        self, x: Tensor, led: Tensor, phase: Tensor, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Take one note in; see `Recall.step`. ``phase``, ``keys`` and ``values`` have a row less than the others."""
+        """Take one note in; see `Recall.step`. ``values`` [B, 1 + N, RECALLED] begin with zeros."""
         block = self.block
-        note = block.norm(x)
-        told = torch.cat([self.told(note), block.key_before(state)], dim=2)[:-1]
-        value, turning = torch.split_with_sizes(told, [RECALLED, 2 * RECALLED], 2)
-        whose = phase.index_select(1, cast(Tensor, self.whose))
-        heads = turned(turning.reshape(-1, 2 * HEADS, HEAD), whose, cast(Tensor, self.cosine), cast(Tensor, self.sine))
-        query, key = torch.split_with_sizes(heads, [HEADS, HEADS], 1)
-        asked = torch.cat([query] * HEADS, dim=2) * cast(Tensor, self.own)
-        key = key.reshape(-1, 1, RECALLED)
+        value, turning = torch.split_with_sizes(self.told(block.norm(x)), [RECALLED, 2 * RECALLED], 2)
+        heads = turned(turning, phase, cast(Tensor, self.cosine), cast(Tensor, self.sine))
+        query, key, leads = torch.split_with_sizes(heads, [RECALLED, RECALLED // 2, RECALLED // 2], 2)
+        asked = query * cast(Tensor, self.own)
+        key = torch.cat([key, led], dim=2)
         scores = torch.cat([asked @ key.transpose(1, 2), asked @ keys.transpose(1, 2)], dim=2)
         weight = torch.softmax(scores, dim=2)
-        found = weight[:, :, 1:] @ values + weight[:, :, :1] * value
-        found = never_alone(found.view(-1, 1, HEADS * RECALLED).index_select(2, cast(Tensor, self.of_head)))
-        return x + block.leave(found), note, key, value
+        found = weight @ values + weight[:, :, :1] * value
+        found = found.view(-1, 1, HEADS * RECALLED).index_select(2, cast(Tensor, self.of_head))
+        return x + block.leave(found), leads, key, value
 
 
 class LeanBackbone(nn.Module):
@@ -110,7 +99,6 @@ class LeanBackbone(nn.Module):
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        self.states = backbone.states
         self.blocks = nn.ModuleList(
             LeanLinear(block)
             if isinstance(block, Linear)
@@ -119,20 +107,23 @@ class LeanBackbone(nn.Module):
             else block
             for block in backbone.blocks
         )
+        #: Sizes of the state's pieces, by block.
+        self.pieces = [
+            list(block.pieces) if isinstance(block, LeanLinear | LeanRecall) else [size] if size else []
+            for block, size in zip(self.blocks, backbone.states, strict=True)
+        ]
 
-    def forward(self, x: Tensor, state: Tensor, memory: Memory | None) -> tuple[Tensor, list[Tensor], Memory | None]:
+    def forward(
+        self, x: Tensor, state: list[Tensor], memory: Memory | None
+    ) -> tuple[Tensor, list[Tensor], Memory | None]:
         """Take one note in; see `Backbone.step`.
 
-        Rows are [B, 1, ...], the memory has one less; the state after comes in pieces, and what the note adds to the
-        memory as [B, 1, RECALLED].
+        Rows are [B, 1, ...]; the state comes and leaves in its pieces, and what the note adds to the memory as
+        [B, 1, RECALLED].
         """
-        pieces = [
-            list(block.pieces) if isinstance(block, LeanLinear | LeanRecall) else [size] if size else []
-            for block, size in zip(self.blocks, self.states, strict=True)
-        ]
-        cut = iter(torch.split_with_sizes(state, [size for sizes in pieces for size in sizes], 2))
+        cut = iter(state)
         after: list[Tensor] = []
-        for block, sizes in zip(self.blocks, pieces, strict=True):
+        for block, sizes in zip(self.blocks, self.pieces, strict=True):
             before = [next(cut) for _ in sizes]
             if isinstance(block, LeanRecall):
                 assert memory is not None

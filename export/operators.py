@@ -14,19 +14,30 @@ from torch import Tensor
 
 @torch.library.custom_op("antiphon::row", mutates_args=())
 def _row(table: Tensor, index: Tensor) -> Tensor:
-    return table.gather(1, index[..., None].expand(-1, 1, table.shape[2]))[:, 0].clone()
+    width = table.shape[2]
+    return table.gather(1, index.reshape(-1, 1, 1).expand(-1, 1, width)).reshape(*index.shape[:-1], width).clone()
 
 
 @_row.register_fake
 def _(table: Tensor, index: Tensor) -> Tensor:
-    return table.new_empty(table.shape[0], table.shape[2])
+    return table.new_empty(*index.shape[:-1], table.shape[2])
+
+
+@torch.library.custom_op("antiphon::entry", mutates_args=())
+def _entry(table: Tensor, index: Tensor) -> Tensor:
+    return table.gather(-1, index)[..., 0].clone()
+
+
+@_entry.register_fake
+def _(table: Tensor, index: Tensor) -> Tensor:
+    return table.new_empty(table.shape[:-1])
 
 
 @torch.library.custom_op("antiphon::turned", mutates_args=())
 def _turned(heads: Tensor, phase: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    one, other = heads.chunk(2, dim=2)
-    along, across = cosine[phase], sine[phase]
-    return torch.cat([one * along - other * across, one * across + other * along], dim=2)
+    one, other = heads.view(heads.shape[0], 1, -1, 2, cosine.shape[1]).unbind(3)
+    along, across = cosine[phase][:, :, None], sine[phase][:, :, None]
+    return torch.stack([one * along - other * across, one * across + other * along], dim=3).flatten(2)
 
 
 @_turned.register_fake
@@ -35,12 +46,17 @@ def _(heads: Tensor, phase: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 def row(table: Tensor, index: Tensor) -> Tensor:
-    """Map [B, rows, width] and the row asked for [B, 1] to [B, width]."""
+    """Map [B, rows, width] and the row asked for [B, 1] or [B, 1, 1] to [B, width] or [B, 1, width]."""
     return cast(Tensor, _row(table, index))
 
 
+def entry(table: Tensor, index: Tensor) -> Tensor:
+    """Map [B, rows, width] and the entry of each row asked for [B, rows, 1] to [B, rows]."""
+    return cast(Tensor, _entry(table, index))
+
+
 def turned(heads: Tensor, phase: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotate heads [B, heads, size], each by the phase [B, heads] that looks its angles up [phases, size / 2].
+    """Rotate [B, 1, heads * size] by the phase [B, 1] that looks its angles up [phases, size / 2].
 
     The first half of a head with the second (RoPE: Su et al., 2021).
     """
@@ -56,14 +72,20 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     schema = OpSchema(
         "RotaryEmbedding", "com.microsoft", 1, inputs=inputs, outputs=[OpSchema.FormalParameter("y", "T")],
         type_constraints=[("T", ["tensor(float)"], ""), ("I", ["tensor(int64)"], "")],
-        attributes=[OpSchema.Attribute("num_heads", OpSchema.AttrType.INT, "", required=False)],
     )  # fmt: skip
     rotary = values.Op(values.Opset("com.microsoft", 1), "RotaryEmbedding", schema)
 
     def row_of(table: Any, index: Any) -> Any:
         return opset20.GatherND(table, index, batch_dims=1)
 
-    def rotated(heads: Any, phase: Any, cosine: Any, sine: Any) -> Any:
-        return rotary(heads, phase, cosine, sine, num_heads=1)
+    def entry_of(table: Any, index: Any) -> Any:
+        return opset20.GatherND(table, index, batch_dims=2)
 
-    return {torch.ops.antiphon.row.default: row_of, torch.ops.antiphon.turned.default: rotated}
+    def rotated(heads: Any, phase: Any, cosine: Any, sine: Any) -> Any:
+        return rotary(heads, phase, cosine, sine)
+
+    return {
+        torch.ops.antiphon.row.default: row_of,
+        torch.ops.antiphon.entry.default: entry_of,
+        torch.ops.antiphon.turned.default: rotated,
+    }

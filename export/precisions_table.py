@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from antiphon.export.precisions import PRECISIONS, at_precision
+from antiphon.models.alone import Rows, is_another_alone
 from antiphon.models.corpus import load_pieces
 from antiphon.models.notes import NoteTable
 from antiphon.models.onnx_scoring import score_pieces
@@ -58,7 +59,8 @@ def compared(full: Mapping[str, onnx.ModelProto], pieces: Sequence[NoteTable]) -
     for precision in PRECISIONS:
         made = {name: at_precision(full[name], precision).SerializeToString() for name in COMPARED}
         sessions = [_session(made[name]) for name in COMPARED]
-        losses = score_pieces(sessions, list(pieces), WINDOW, HOP)
+        never_alone = is_another_alone(sessions[0])
+        losses = score_pieces([Rows(session, never_alone) for session in sessions], list(pieces), WINDOW, HOP)
         total = np.array([float(rows.sum()) for rows in losses])
         notes = np.array([len(rows) for rows in losses])
         first = total if first is None else first
@@ -104,7 +106,8 @@ def _example(session: Any) -> dict[str, NDArray[Any]]:
     random = np.random.default_rng(0)
     feed: dict[str, NDArray[Any]] = {}
     for item in session.get_inputs():
-        sizes = [1, *(size if isinstance(size, int) else _RECALLED for size in item.shape[1:])]
+        recalled = _RECALLED + (item.name == "values")
+        sizes = [1, *(size if isinstance(size, int) else recalled for size in item.shape[1:])]
         whole = item.type == "tensor(int64)"
         feed[item.name] = np.zeros(sizes, np.int64) if whole else random.random(sizes, np.float32)
     return feed

@@ -4,8 +4,8 @@ Scales that span a whole tensor (dynamic int8) would give one row another answer
 rollback and best-of-N would not agree with themselves; scales by row do not. Nor may one row take another way than
 many: the operator multiplies a single row in another order, its rounding of the inputs to 8 bits turns that into a
 thousandth, and a recurrence carries it on (0.02 after 150 notes). So a row is added to what is multiplied and taken
-off again: there are always two or more, and a row alone stays what it is in a batch. A graph that sees to that itself,
-once at its inputs, says so (`PADDED`); in others every product gets its own.
+off again: there are always two or more, and a row alone stays what it is in a batch. Where whoever runs a graph sees to
+that (`models.alone`), it says so (`SEEN_TO`); in others every product gets its own.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ BLOCK = 128
 #: Likewise of 4 bits: sixteen values need a finer scale.
 BLOCK_4 = 32
 #: Smaller products gain nothing.
-FEWEST_WEIGHTS = 8192
-#: A graph's note that no product of it ever has a single row.
-PADDED = "antiphon.padded"
+FEWEST_WEIGHTS = 2048
+#: A graph's note that whoever runs it sees to rows that would be alone.
+SEEN_TO = "antiphon.never_alone"
 _FIRST, _SECOND, _LAST = "alone.axis_0", "alone.row_1", "alone.row_-1"  # constants of the slices
 _ZERO_POINT, _ZERO_POINT_4 = 128, 8  # of unsigned 8 and 4 bits, the operator's defaults
 
@@ -42,7 +42,7 @@ def quantised(model: onnx.ModelProto, bits: int = 8) -> onnx.ModelProto:
     for name, value in ((_FIRST, [0]), (_SECOND, [1]), (_LAST, [-1])):
         graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
     padded: set[str] = set()
-    never_alone = any(noted.key == PADDED for noted in model.metadata_props)
+    never_alone = any(noted.key == SEEN_TO for noted in model.metadata_props)
     for node in graph.node:
         replaced = _replace(node, weights, uses, graph, bits) if node.op_type in ("Gemm", "MatMul") else None
         for made in replaced or [node]:

@@ -56,7 +56,7 @@ def rollout_feed(
     feed["first"] = np.array([len(state.recent.waiting)])
     if state.memory is not None:
         keys, values = state.memory.rows(state.notes)
-        feed["keys"], feed["values"] = np.ascontiguousarray(keys), np.ascontiguousarray(values)
+        feed["keys"], feed["values"] = np.ascontiguousarray(keys), np.ascontiguousarray(values[:, 1:])
         feed["own_keys"], feed["own_values"] = (np.zeros((lines, notes, keys.shape[2]), np.float32) for _ in range(2))
     return feed
 

@@ -15,6 +15,7 @@ from antiphon.export.drawing import draw, share_of
 from antiphon.export.folded import FoldedEncoder, FoldedPitchHead, FoldedTouchHead
 from antiphon.export.rollout_recall import RolloutBackbone, Room
 from antiphon.export.rollout_state import Advance, Sounding
+from antiphon.models.asking import PLACE_ROWS, TOUCH_ROWS
 from antiphon.models.events import CYCLE
 from antiphon.models.generator import (
     MAX_TICKS,
@@ -28,6 +29,7 @@ from antiphon.models.generator import (
 from antiphon.models.network import AntiphonNetwork
 from antiphon.models.notes import SHIFTS
 from antiphon.models.parts import Part
+from antiphon.models.roll import HIGHEST, LOWEST
 from torch import Tensor, nn
 
 #: What every note of a rollout reads and none changes, in order.
@@ -69,6 +71,8 @@ class Turn(nn.Module):
         self.encoder, self.backbone = FoldedEncoder(network.encoder), RolloutBackbone(network.backbone)
         self.pitch, self.touch = FoldedPitchHead(network.pitch), FoldedTouchHead(network.touch)
         self.advance = Advance()
+        self.register_buffer("place_rows", torch.tensor([PLACE_ROWS]))
+        self.register_buffer("touch_rows", torch.tensor([TOUCH_ROWS]))
         self.register_buffer("times", torch.arange(TIME_CLASSES)[None])
         self.register_buffer("every_part", torch.arange(PARTS)[None])
 
@@ -87,15 +91,15 @@ class Turn(nn.Module):
         )
         then = now + gap
         in_beat, in_bar = _place(grid, then)
-        place = torch.stack([part, gap.clamp(max=MAX_TICKS), in_beat, in_bar], dim=1)
-        pitch_logits, code = self.pitch(context[:, None], features, place)
+        place = torch.stack([part, gap.clamp(max=MAX_TICKS), in_beat, in_bar], dim=1) + cast(Tensor, self.place_rows)
+        pitch_logits, code = self.pitch(self.network.pitch.context(context[:, None]), features, place)
         pitch_logits = pitch_logits[:, 0]
         bias = _row(pitch_bias, part)
         pitch = draw(pitch_logits + bias, share_of(uniforms[:, 2:3], top_p), sharpness)[:, 0]
         log_prob = log_prob + _log_prob(pitch_logits, pitch)
         key = torch.where(part == Part.DRUMS, pitch + at_key.shape[1] // 2, pitch)
-        recent = torch.stack([_at(ended, part), _at(at_key, key), _at(level, part)], dim=1)
-        touch = self.touch.touch(code, pitch, recent)[:, 0]
+        known = torch.stack([pitch, _at(at_key, key), _at(ended, part), _at(level, part)], dim=1)
+        touch = self.touch.touch(code, known + cast(Tensor, self.touch_rows))[:, 0]
         head = self.touch.head
         levels = head.velocity_logits(touch)
         struck_level = draw(levels + velocity_bias, share_of(uniforms[:, 3:4], top_p), sharpness)[:, 0]
@@ -121,10 +125,10 @@ class Turn(nn.Module):
                          velocity % VELOCITY_STEP], dim=1),
             sounding.ended,
         ], dim=1)  # fmt: skip
-        x, features = self.encoder(torch.cat([event, controls], dim=1), roll)
+        x, features = self.encoder(torch.cat([event, controls], dim=1), roll[:, :, LOWEST : HIGHEST + 1])
         room = None
         if keys is not None and values is not None and own_keys is not None and own_values is not None:
-            phase = torch.stack([start + then, start + now], dim=1) % CYCLE
+            phase = (start + then)[:, None] % CYCLE
             room = Room(phase, keys, values, own_keys, own_values, count)
         x, hidden, room = self.backbone.step(x[:, 0], hidden, room)
         context = self.network.norm(x)

@@ -22,8 +22,9 @@ from antiphon.export.rollout_state import NEVER, OVER
 from antiphon.models.backbones import RECALLED
 from antiphon.models.controls import CONTROLS
 from antiphon.models.generator import PARTS, PITCHES, TIME_CLASSES, UNIFORMS, VELOCITY_LEVELS
-from antiphon.models.network import KEYS, AntiphonNetwork
+from antiphon.models.network import AntiphonNetwork
 from antiphon.models.recent import NONE_ENDED, NONE_PLAYED
+from antiphon.models.roll import KEYS
 from antiphon.models.training import load_network
 from onnx import TensorProto, helper, numpy_helper
 

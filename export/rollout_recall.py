@@ -19,7 +19,7 @@ from torch import Tensor, nn
 class Room:
     """What `recall` looks back on. M notes before the rollout, N that it will draw."""
 
-    phase: Tensor  # int64 [B, 2]
+    phase: Tensor  # int64 [B, 1]
     keys: Tensor  # [1, M, RECALLED], of all lines
     values: Tensor
     own_keys: Tensor  # [B, N, RECALLED]
@@ -62,10 +62,8 @@ def _recalled(block: Recall, x: Tensor, state: Tensor, room: Room) -> tuple[Tens
     """Do as `Recall.step`."""
     note = block.norm(x)
     query = block._turned(block.query(note), room.phase[:, 0])[:, :, None]  # [B, HEADS, 1, HEAD]
-    key = torch.cat(
-        [block._turned(block.key(note), room.phase[:, 0]), block._turned(block.key_before(state), room.phase[:, 1])],
-        dim=-2,
-    )
+    key = torch.cat([block._turned(block.key(note), room.phase[:, 0]), state.view(-1, HEADS // 2, HEAD)], dim=-2)
+    led = block._turned(block.key_before(note), room.phase[:, 0])
     value = block.value(note).view(-1, HEADS, HEAD)
     unwritten = torch.arange(room.own_keys.shape[1], device=x.device) >= room.count
     scores = [
@@ -80,7 +78,7 @@ def _recalled(block: Recall, x: Tensor, state: Tensor, room: Room) -> tuple[Tens
         :, :, 0
     ]
     out = x + block.leave((found + last * value).flatten(1))
-    return out, note, room.written(key.flatten(1), value.flatten(1))
+    return out, led.flatten(1), room.written(key.flatten(1), value.flatten(1))
 
 
 def _by_head(rows: Tensor) -> Tensor:

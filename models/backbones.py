@@ -195,19 +195,16 @@ class Recall(Block):
         still = (HEAD - 2 * len(PERIODS)) // 2
         angle = functional.pad(angle, (0, still))
         self.register_buffer("turn", torch.stack([angle.cos(), angle.sin()]).float(), persistent=False)
-        self.hidden, self.state = hidden, hidden  # the note before
+        self.hidden, self.state = hidden, RECALLED // 2  # what led to the next note: `key_before` of this one, turned
 
     def forward(self, x: Tensor, ticks: Tensor) -> Tensor:
         """Map [B, T, H] and onsets [B, T] to [B, T, H], each row from those up to it."""
         batch, steps, _ = x.shape
         note = self.norm(x)
-        before = functional.pad(note, (0, 0, 1, 0))[:, :-1]
         phase = ticks % CYCLE
-        phase_before = torch.cat([phase[:, :1], phase[:, :-1]], dim=1)
         query = self._turned(self.query(note), phase)
-        key = torch.cat(
-            [self._turned(self.key(note), phase), self._turned(self.key_before(before), phase_before)], dim=-2
-        )
+        led = self._turned(self.key_before(note), phase)  # to the next one; nothing led to the first
+        key = torch.cat([self._turned(self.key(note), phase), functional.pad(led, (0, 0, 0, 0, 1, 0))[:, :-1]], dim=-2)
         value = self.value(note).view(batch, steps, HEADS, HEAD)
         found = functional.scaled_dot_product_attention(
             query.to(value.dtype).transpose(1, 2), key.to(value.dtype).transpose(1, 2), value.transpose(1, 2),
@@ -222,9 +219,8 @@ class Recall(Block):
 
         Args:
             x: [B, H].
-            state: [B, H], the note before.
-            phase: int64 [B, 2]: onset modulo `CYCLE`, of this note and of the one before it (where there is none: of
-                this).
+            state: [B, RECALLED / 2], what the note before led to; zero where there is none.
+            phase: int64 [B, 1]: onset modulo `CYCLE`.
             keys: [B, N, RECALLED] of the notes so far.
             values: [B, N, RECALLED].
 
@@ -233,9 +229,8 @@ class Recall(Block):
         """
         note = self.norm(x)
         query = self._turned(self.query(note), phase[:, 0])  # [B, HEADS, HEAD]
-        key = torch.cat(
-            [self._turned(self.key(note), phase[:, 0]), self._turned(self.key_before(state), phase[:, 1])], dim=-2
-        )
+        key = torch.cat([self._turned(self.key(note), phase[:, 0]), state.view(-1, HEADS // 2, HEAD)], dim=-2)
+        led = self._turned(self.key_before(note), phase[:, 0])
         value = self.value(note).view(-1, HEADS, HEAD)
         # what was kept and this note apart: nothing that was kept is copied
         old_keys = keys.view(keys.shape[0], keys.shape[1], HEADS, HEAD).permute(0, 2, 3, 1)  # [B, HEADS, HEAD, N]
@@ -245,7 +240,7 @@ class Recall(Block):
         weight = torch.softmax(torch.cat([scores, score], dim=-1) * HEAD**-0.5, dim=-1)
         found = (weight[:, :, None, :-1] @ old_values)[:, :, 0] + weight[:, :, -1:] * value
         out = x + self.leave(found.flatten(1))
-        return out, note, key.flatten(1), value.flatten(1)
+        return out, led.flatten(1), key.flatten(1), value.flatten(1)
 
     def _turned(self, flat: Tensor, phase: Tensor) -> Tensor:
         """Rotate [..., heads * HEAD] by the phases [...] to [..., heads, HEAD]."""
@@ -262,7 +257,7 @@ BLOCKS: dict[str, type[Block]] = {"gru": Gru, "lstm": Lstm, "linear": Linear, "m
 class Memory:
     """What `recall` needs beside the flat state; and, after a step, what it adds: the note's key and value."""
 
-    phase: Tensor  # int64 [B, 2]
+    phase: Tensor  # int64 [B, 1]: the note's onset modulo `CYCLE`
     keys: Tensor  # [B, N, RECALLED], after a step [B, RECALLED]
     values: Tensor
 

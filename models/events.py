@@ -27,30 +27,29 @@ CYCLE = 48 * TICKS_PER_BEAT
 #: Columns of an event; from `ENDED` on a column a part (`models.recent`).
 PART, GAP, PITCH, VELOCITY, TICK_IN_BEAT, BEAT_IN_BAR, SHIFT, FINE, ENDED = range(9)
 EVENT = ENDED + PARTS
-#: Columns of what a step takes: an event, what is told with it, two phases.
-TOLD = EVENT + len(UNTOLD) + 2
+#: Columns of what a step takes: an event, what is told with it, a phase.
+TOLD = EVENT + len(UNTOLD) + 1
 #: Columns of an event that place the next note for its pitch.
 PLACE = (PART, GAP, TICK_IN_BEAT, BEAT_IN_BAR)
 
 
-def told_of(before: int | None, note: HeldNote, recent: Recent) -> NDArray[np.int64]:
-    """Give what a step takes of one note [1, TOLD]: its row, what is told with it, and its phases.
-
-    The phases are onsets modulo `CYCLE`, of this note and of the one before it (where there is none: of this).
+def told_of(before: int | None, note: HeldNote, recent: Recent) -> tuple[int, ...]:
+    """Give what a step takes of one note: its row, what is told with it, and its phase, an onset modulo `CYCLE`.
 
     Args:
         before: tick of the note before it; None where there is none.
         note: the note.
         recent: after the note.
+
+    Returns:
+        `TOLD` classes.
     """
     gap = 0 if before is None else min(max(note.tick - before, 0), MAX_TICKS)
     velocity = note.velocity
-    row = (
+    return (
         note.part, gap, note.pitch, velocity // VELOCITY_STEP, note.tick_in_beat, note.beat_in_bar, note.shift,
-        velocity % VELOCITY_STEP, *recent.ended.tolist(), *(note.told or UNTOLD),
-        note.tick % CYCLE, (note.tick if before is None else before) % CYCLE,
+        velocity % VELOCITY_STEP, *recent.ended.tolist(), *(note.told or UNTOLD), note.tick % CYCLE,
     )  # fmt: skip
-    return np.array([row], np.int64)
 
 
 def events_of(notes: NDArray[np.int32], ended: NDArray[np.int64]) -> NDArray[np.int64]:

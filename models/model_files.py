@@ -16,7 +16,7 @@ from typing import Any
 
 from antiphon.models.errors import ModelError
 
-FORMAT = 4
+FORMAT = 5
 GRAPHS = ("step", "time", "pitch", "touch", "reply", "next")
 #: What the graphs share.
 GRAPH_WEIGHTS = "weights.bin"

@@ -28,13 +28,10 @@ from antiphon.models.generator import (
     VELOCITY_STEP,
 )
 from antiphon.models.notes import SHIFTS
-from antiphon.models.roll import ROLL_CHANNELS
+from antiphon.models.roll import HIGHEST, KEYS, LOWEST, ROLL_CHANNELS
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: The keys of a piano: convolutions run over these; a pitch outside has its absolute logit alone.
-LOWEST, HIGHEST = 21, 108
-KEYS = HIGHEST - LOWEST + 1
 TOUCH = 128
 #: What is told of each note, in the order it is drawn in. The first five are the common resolution of evaluation.
 ATTRIBUTES = ("part", "gap", "pitch", "velocity", "duration", "fine", "shift")

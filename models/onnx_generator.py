@@ -5,22 +5,29 @@ Threading model: one object belongs to one thread. How onnxruntime is opened: `m
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import Any
 
 import numpy as np
 import onnxruntime
+from antiphon.models.alone import Rows, is_another_alone
 from antiphon.models.asking import (
+    CHANCES,
+    CHANCES_AT_ONCE,
     DRAWN,
     DRAWN_AT_ONCE,
-    LIKELY,
+    KNOWN,
     allowed,
     allowed_at_once,
     asked_of,
-    at_once,
     at_once_asked,
     at_once_known,
-    known_of,
-    with_uniforms,
+    at_once_shares,
+    places_of,
+    recent_rows,
+    shares_of,
 )
 from antiphon.models.bound_graph import BoundGraph
 from antiphon.models.errors import ModelError
@@ -28,9 +35,9 @@ from antiphon.models.events import TOLD, told_of
 from antiphon.models.generator import (
     MAX_TICKS,
     PARTS,
-    PITCHES,
     TICKS_PER_BEAT,
     TIME_CLASSES,
+    UNIFORMS,
     UNKNOWN_BEAT_IN_BAR,
     UNKNOWN_TICK_IN_BEAT,
     VELOCITY_STEP,
@@ -46,11 +53,11 @@ from antiphon.models.notes import SHIFTS, NoteTable
 from antiphon.models.onnx_rollout import rolled_out, run_together
 from antiphon.models.onnx_scoring import score_pieces
 from antiphon.models.onnx_session import open_session
-from antiphon.models.onnx_state import OnnxState, StateLayout, layout_of
+from antiphon.models.onnx_state import ROLL, OnnxState, StateLayout, layout_of
 from antiphon.models.parts import Part
 from antiphon.models.provider_trial import providers_for
 from antiphon.models.recent import Recent
-from antiphon.models.roll import ROLL_CHANNELS, Roll
+from antiphon.models.roll import KEYS, ROLL_CHANNELS, Roll
 from antiphon.models.sampling import draw, log_softmax
 from numpy.typing import NDArray
 
@@ -58,6 +65,8 @@ _REMEDY = "export it again with `antiphon export`, or install a newer onnxruntim
 _GRID = tuple[int, int, int]
 _FORBIDDEN = np.float32(-np.inf)
 _TIMES = np.arange(MAX_TICKS + 1)
+_TOLD = Struct(f"{TOLD}q")
+_SHARES = {count: Struct(f"{count}f") for count in (UNIFORMS, len(DRAWN_AT_ONCE))}
 
 
 class OnnxGenerator:
@@ -78,16 +87,25 @@ class OnnxGenerator:
         self.provider_asked = provider
         asked = providers_for(files, provider)
         sessions = [open_session(files.graph(graph), asked, remedy=_REMEDY) for graph in GRAPHS]
-        self._step, self._time, self._pitch, self._touch, reply, following = sessions
         #: what runs the graphs in truth, whatever was asked for
-        self.provider_got = str(self._step.get_providers()[0])
+        self.provider_got = str(sessions[0].get_providers()[0])
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
-        self._layout = self._laid_out()
-        self._one_step = BoundGraph(self._step, {"state": self._layout.width})
-        self._one_reply = BoundGraph(reply, {"state": self._layout.width, "drawn": len(DRAWN_AT_ONCE) + 2})
-        self._one_next = BoundGraph(following, {"state": self._layout.width, "drawn": len(DRAWN) + len(LIKELY)})
+        self._layout = self._laid_out(sessions[0], sessions[2])
+        never_alone = is_another_alone(sessions[-1])  # of the last: all there is is in it
+        self._step, self._time, self._pitch, self._touch, reply, following = (
+            Rows(session, never_alone) for session in sessions
+        )
+        width = self._layout.width
+        self._one_step = BoundGraph(self._step, width)
+        self._chances_at_once = _starts(width + len(DRAWN_AT_ONCE), CHANCES_AT_ONCE)
+        self._chances = _starts(width + len(DRAWN), CHANCES)
+        self._one_reply = BoundGraph(reply, width + len(DRAWN_AT_ONCE) + sum(CHANCES_AT_ONCE))
+        self._one_next = BoundGraph(following, width + len(DRAWN) + sum(CHANCES))
+        self._at_step, self._at_reply, self._at_next = (
+            _Inputs(graph, self._layout) for graph in (self._one_step, self._one_reply, self._one_next)
+        )
         self._empty = OnnxState(
-            np.zeros((1, self._layout.width), np.float32), self._layout, Roll.empty(), Recent.nothing(), 0,
+            np.zeros(width, np.float32), self._layout, Roll.empty(), Recent.nothing(), 0,
             NoteMemory(self._layout.recalled) if self._layout.recalled else None,
         )  # fmt: skip
         self._asked_reply = _Once(at_once_asked)
@@ -103,21 +121,20 @@ class OnnxGenerator:
         """Find, check and load a model by name or folder."""
         return cls(find_model(name), provider)
 
-    def _laid_out(self) -> StateLayout:
+    def _laid_out(self, step: Any, pitch: Any) -> StateLayout:
         """Give how the graphs lay out a state. Raises: ModelError, they take something else than this feeds."""
-        shapes = {item.name: list(item.shape[1:]) for item in self._step.get_inputs()}
-        want = {"told": [TOLD], "roll": [ROLL_CHANNELS, PITCHES]}
-        got = {name: shapes.get(name) for name in want}
-        if got != want or not isinstance(shapes.get("hidden", [""])[0], int):
+        takes = {item.name: list(item.shape[1:]) for item in step.get_inputs()}
+        given = takes.get("given", [0, 0])
+        if takes.get("told") != [TOLD] or len(given) != 2 or not isinstance(given[1], int) or given[1] <= ROLL:
             raise ModelError(
-                f"model: {self._files.graph('step')} takes {shapes}, this Antiphon feeds {want} and a state; {_REMEDY}"
+                f"model: {self._files.graph('step')} takes {takes}, this Antiphon feeds told [{TOLD}] and given [1, "
+                f"{ROLL} and a state]; {_REMEDY}"
             )
-        layout = layout_of(self._step, self._pitch)
-        gives = [int(item.shape[1]) for item in self._step.get_outputs()]
-        if gives != [layout.width]:
+        layout = layout_of(step, pitch)
+        gives = [list(item.shape[1:]) for item in step.get_outputs()]
+        if gives != [[1, layout.width]]:
             raise ModelError(
-                f"model: {self._files.graph('step')} gives rows of {gives}, this Antiphon reads one of "
-                f"{layout.width}; {_REMEDY}"
+                f"model: {self._files.graph('step')} gives {gives}, this Antiphon reads [1, {layout.width}]; {_REMEDY}"
             )
         return layout
 
@@ -131,17 +148,16 @@ class OnnxGenerator:
 
     def step(self, state: OnnxState, note: HeldNote) -> OnnxState:
         """Take one onset in; ``state`` stays valid."""
-        roll, recent = self._write(self._one_step, state, note)
+        roll, recent = self._write(self._at_step, state, note)
         self._one_step.run(*_recalled(state))
-        return _after(state, self._one_step.outputs["state"].copy(), roll, recent)
+        return _after(state, self._one_step.output.copy(), roll, recent)
 
-    def _write(self, graph: BoundGraph, state: OnnxState, note: HeldNote) -> tuple[Roll, Recent]:
+    def _write(self, inputs: _Inputs, state: OnnxState, note: HeldNote) -> tuple[Roll, Recent]:
         """Put a note and the state before it into a graph's inputs; give what sounds and what ended after it."""
-        inputs, before = graph.inputs, state.roll.tick
         roll, recent = state.roll.advance(note), state.recent.advance(note)
-        inputs["told"][0] = told_of(before, note, recent)
-        roll.image(inputs["roll"][0])
-        inputs["hidden"][:] = state.hidden
+        inputs.tell(told_of(state.roll.tick, note, recent))
+        roll.image(inputs.roll)
+        inputs.hidden[:] = state.row[state.layout.hidden]
         return roll, recent
 
     def reply(
@@ -162,61 +178,62 @@ class OnnxGenerator:
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         place: tuple[int, int, int, int],
     ) -> tuple[OnnxState, Draw]:  # fmt: skip
-        graph = self._one_reply
         asked, roll, recent = self._run_at_once(state, note, constraints, uniforms, place)
-        pitch, level, *chances = graph.outputs["drawn"][0].tolist()
-        if not allowed_at_once(asked, int(pitch), int(level)):
+        row, first = self._one_reply.output.copy(), self._layout.width
+        pitch, level = map(int, row[first : first + len(DRAWN_AT_ONCE)].tolist())
+        if not allowed_at_once(asked, pitch, level):
             raise NothingAllowedError
         gap, duration = constraints.gap or 0, constraints.duration or 0  # neither is None
-        velocity = max(1, int(level) * VELOCITY_STEP + int(uniforms[5] * VELOCITY_STEP))
-        drawn = Draw(place[0], gap, int(pitch), velocity, duration, sum(chances))
-        return _after(state, graph.outputs["state"].copy(), roll, recent), drawn
+        velocity = max(1, level * VELOCITY_STEP + int(uniforms[5] * VELOCITY_STEP))
+        chance = sum(map(row.item, map(operator.add, self._chances_at_once, (pitch, level))))
+        return _after(state, row, roll, recent), Draw(place[0], gap, pitch, velocity, duration, chance)
 
     def _run_at_once(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         place: tuple[int, int, int, int],
     ) -> tuple[NDArray[np.float32], Roll, Recent]:  # fmt: skip
         """Run the graph; give what was asked of it, and what sounds and what ended after the note."""
-        graph = self._one_reply
-        roll, recent = self._write(graph, state, note)
+        inputs = self._at_reply
+        roll, recent = self._write(inputs, state, note)
         asked = self._asked_reply(constraints, place[0])
-        at_once(asked, uniforms, graph.inputs["asked"])
-        at_once_known(place, recent, graph.inputs["known"])
-        graph.run(*_recalled(state))
+        inputs.ask(asked, at_once_shares(uniforms, constraints.top_p))
+        at_once_known(place, recent, inputs.known)
+        self._one_reply.run(*_recalled(state))
         return asked, roll, recent
 
     def _drawn_next(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: _GRID | None,
     ) -> tuple[OnnxState, Draw]:  # fmt: skip
-        graph = self._one_next
         asked, roll, recent = self._run_next(state, note, constraints, uniforms, grid)
-        drawn = graph.outputs["drawn"][0].tolist()
-        part, gap, pitch, level, duration, fine, shift = map(int, drawn[: len(DRAWN)])
+        row, first = self._one_next.output.copy(), self._layout.width
+        part, gap, pitch, level, duration, fine, shift = map(int, row[first : first + len(DRAWN)].tolist())
         if not allowed(asked, part, gap, pitch, level, duration):
             raise NothingAllowedError
+        chances = map(row.item, map(operator.add, self._chances, (part, gap, pitch, level, duration)))
         forced = (constraints.part, constraints.gap, None, None, constraints.duration)
-        likely = sum(chance for chance, told in zip(drawn[len(DRAWN) :], forced, strict=True) if told is None)
+        chance = sum(one for one, told in zip(chances, forced, strict=True) if told is None)
         if constraints.gap is not None:
             gap = constraints.gap
         elif gap == MAX_TICKS:  # the class stands for "four beats or more"
             gap = max(gap, constraints.min_gap)
         velocity = max(1, level * VELOCITY_STEP + fine)
         lasts = duration if constraints.duration is None else constraints.duration
-        draw = Draw(part, gap, pitch, velocity, lasts, likely, shift - SHIFTS // 2)
-        return _after(state, graph.outputs["state"].copy(), roll, recent), draw
+        draw = Draw(part, gap, pitch, velocity, lasts, chance, shift - SHIFTS // 2)
+        return _after(state, row, roll, recent), draw
 
     def _run_next(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: _GRID | None,
     ) -> tuple[NDArray[np.float32], Roll, Recent]:  # fmt: skip
         """Run the graph; give as `_run_at_once` does."""
-        graph = self._one_next
-        roll, recent = self._write(graph, state, note)
+        inputs = self._at_next
+        roll, recent = self._write(inputs, state, note)
         asked = self._asked_next(constraints, 0)
-        with_uniforms(asked, uniforms, graph.inputs["asked"])
-        known_of(note.tick, grid, constraints, recent, graph.inputs["known"])
-        graph.run(*_recalled(state))
+        inputs.ask(asked, shares_of(uniforms, constraints.top_p))
+        inputs.known[: KNOWN[0]] = places_of(note.tick, grid, constraints)
+        recent_rows(recent, inputs.known[KNOWN[0] :])
+        self._one_next.run(*_recalled(state))
         return asked, roll, recent
 
     def rehearse(self, state: OnnxState, constraints: Constraints) -> None:
@@ -235,7 +252,7 @@ class OnnxGenerator:
         """Give the logits of the next note's part [PARTS], and of its gap given each part [PARTS, TIME_CLASSES]."""
         if state.notes == 0:  # before any note nothing was ever predicted in training: every one is as likely
             return np.zeros(PARTS, np.float32), np.zeros((PARTS, TIME_CLASSES), np.float32)
-        parts, gaps = self._time.run(None, {"context": state.context})
+        parts, gaps = self._time.run({"context": state.context})
         return parts[0], gaps[0]
 
     def prime(self, notes: Sequence[HeldNote]) -> OnnxState:
@@ -253,14 +270,12 @@ class OnnxGenerator:
         temperature, top_p = constraints.temperature, constraints.top_p
         part, gap, log_prob = self._drawn_time(state, constraints, uniforms)
         place = np.array([[part, min(gap, MAX_TICKS), *place_in_bar((state.roll.tick or 0) + gap, grid)]], np.int64)
-        pitch_logits, code = self._pitch.run(
-            None, {"context": state.context, "features": state.features, "place": place}
-        )
+        pitch_logits, code = self._pitch.run({"context": state.context, "features": state.features, "place": place})
         pitch = draw(_pitch_logits(pitch_logits[0], part, constraints), float(uniforms[2]), temperature, top_p)
         log_prob += float(log_softmax(pitch_logits[0])[pitch])
         recent = np.array([state.recent.of(part, pitch)], np.int64)
         velocity_logits, duration_logits, fine_logits, shift_logits = self._touch.run(
-            None, {"code": code, "pitch": np.array([pitch]), "recent": recent}
+            {"code": code, "pitch": np.array([pitch]), "recent": recent}
         )
         logits = velocity_logits[0]
         if constraints.velocity_bias is not None:
@@ -304,14 +319,14 @@ class OnnxGenerator:
         """Take a note into each of several states; see `Generator.step_together`."""
         feeds, sounding = [], []
         for state, note in zip(states, notes, strict=True):
-            sounding.append(self._write(self._one_step, state, note))
+            sounding.append(self._write(self._at_step, state, note))
             feed = {name: value.copy() for name, value in self._one_step.inputs.items()}
             if state.memory is not None:
-                feed["keys"], feed["values"] = _recalled(state)
+                feed["keys"], feed["values"] = state.memory.rows(state.notes)
             feeds.append(feed)
         rows = run_together(self._step, feeds)
         return [
-            _after(state, row, roll, recent)
+            _after(state, row[0, 0], roll, recent)
             for state, (row,), (roll, recent) in zip(states, rows, sounding, strict=True)
         ]
 
@@ -336,6 +351,38 @@ class _Once:
         return made[2]
 
 
+class _Inputs:
+    """Where in a graph's inputs a note, a state and what is asked are written.
+
+    Few numbers at a time are packed: an assignment to an array of them takes several times as long.
+    """
+
+    def __init__(self, graph: BoundGraph, layout: StateLayout) -> None:
+        told, given = graph.inputs["told"][0], graph.inputs["given"][0, 0]
+        state = ROLL + layout.hidden.stop
+        self.known = told[TOLD:]
+        self.roll, self.hidden = given[:ROLL].reshape(ROLL_CHANNELS, KEYS), given[ROLL:state]
+        self._told, self._given, self._asked = told.data, given.data, given[state:]
+        self._was_asked: NDArray[np.float32] | None = None
+
+    def tell(self, told: tuple[int, ...]) -> None:
+        """Write what `told_of` gives."""
+        _TOLD.pack_into(self._told, 0, *told)
+
+    def ask(self, asked: NDArray[np.float32], shares: Sequence[float]) -> None:
+        """Write what is asked, which is never changed, but for the shares, which it ends in."""
+        if asked is not self._was_asked:
+            self._was_asked = asked
+            self._asked[:] = asked
+        packed = _SHARES[len(shares)]
+        packed.pack_into(self._given, len(self._given) * 4 - packed.size, *shares)
+
+
+def _starts(first: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Give where each of these begins, one after the other."""
+    return tuple(first + sum(sizes[:place]) for place in range(len(sizes)))
+
+
 def _recalled(state: OnnxState) -> tuple[NDArray[np.float32], ...]:
     """Give the keys and values of the notes so far, where there are such."""
     return () if state.memory is None else state.memory.rows(state.notes)
@@ -345,7 +392,7 @@ def _after(state: OnnxState, row: NDArray[np.float32], roll: Roll, recent: Recen
     """Give the state with what the graph gave."""
     memory, layout = state.memory, state.layout
     if memory is not None:
-        memory = memory.then(state.notes, row[0, layout.key], row[0, layout.value])
+        memory = memory.then(state.notes, row[layout.key], row[layout.value])
     return OnnxState(row, layout, roll, recent, state.notes + 1, memory)
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+from antiphon.models.alone import Rows
 from antiphon.models.generator import (
     TICKS_PER_BEAT,
     UNIFORMS,
@@ -94,7 +95,7 @@ def note_of(draw: Draw, tick: int, grid: Grid | None) -> HeldNote:
     return HeldNote(tick, draw.part, draw.pitch, draw.velocity, in_beat, in_bar, end, draw.shift + SHIFTS // 2)
 
 
-def run_together(session: Any, feeds: Sequence[Feed]) -> list[list[NDArray[np.float32]]]:
+def run_together(graph: Rows, feeds: Sequence[Feed]) -> list[list[NDArray[np.float32]]]:
     """Run a graph on feeds of one row each, and give each its own outputs, a row of each.
 
     Feeds whose arrays have the same shapes share a call (what they recall may be of different lengths).
@@ -107,7 +108,7 @@ def run_together(session: Any, feeds: Sequence[Feed]) -> list[list[NDArray[np.fl
         for first in range(0, len(alike), _ROWS):
             rows = alike[first : first + _ROWS]
             joined = {name: np.concatenate([feeds[row][name] for row in rows]) for name in feeds[rows[0]]}
-            outputs = session.run(None, joined)
+            outputs = graph.run(joined)
             for place, row in enumerate(rows):
                 given[row] = [value[place : place + 1] for value in outputs]
     return given

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from antiphon.models.alone import Rows
 from antiphon.models.controls import UNTOLD
 from antiphon.models.events import CYCLE, GAP, PART, PITCH, PLACE, VELOCITY, events_of
 from antiphon.models.generator import MAX_TICKS, HeldNote
 from antiphon.models.notes import Column, NoteTable
-from antiphon.models.onnx_state import StateLayout, layout_of
+from antiphon.models.onnx_state import StateLayout, given_of, layout_of
 from antiphon.models.recent import recent_of
-from antiphon.models.roll import Roll
+from antiphon.models.roll import KEYS, ROLL_CHANNELS, Roll
 from antiphon.models.sampling import log_softmax
 from numpy.typing import NDArray
 
@@ -20,16 +20,16 @@ _BATCH = 64
 _ATTRIBUTES = 5  # at the common resolution: what is finer comes after them, so nothing has to be summed
 
 
-def score_pieces(sessions: Sequence[Any], pieces: list[NoteTable], window: int, hop: int) -> list[NDArray[np.float64]]:
+def score_pieces(graphs: Sequence[Rows], pieces: list[NoteTable], window: int, hop: int) -> list[NDArray[np.float64]]:
     """Give each piece's losses [notes - 1, 5] in nats, a note's from between W and W + H notes before it.
 
     Args:
-        sessions: step, time, pitch and touch.
+        graphs: step, time, pitch and touch.
         pieces: at least two notes each.
         window: W.
         hop: H.
     """
-    layout = layout_of(sessions[0], sessions[2])
+    layout = layout_of(graphs[0].session, graphs[2].session)
     losses = [np.zeros((len(notes) - 1, _ATTRIBUTES)) for notes in pieces]
     jobs = [
         (piece, start) for piece, notes in enumerate(pieces) for start in range(0, max(1, len(notes) - window), hop)
@@ -38,16 +38,16 @@ def score_pieces(sessions: Sequence[Any], pieces: list[NoteTable], window: int, 
     for first in range(0, len(jobs), _BATCH):
         batch = jobs[first : first + _BATCH]
         excerpts = [pieces[piece][start : start + window + hop] for piece, start in batch]
-        scored = _score_excerpts(sessions, layout, excerpts)
+        scored = _score_excerpts(graphs, layout, excerpts)
         for (piece, start), excerpt, rows in zip(batch, excerpts, scored, strict=True):
             seen = 0 if start == 0 else window - 1  # what an earlier excerpt told with more before it
             losses[piece][start + seen : start + len(excerpt) - 1] = rows[seen : len(excerpt) - 1]
     return losses
 
 
-def _score_excerpts(sessions: Sequence[Any], layout: StateLayout, excerpts: list[NoteTable]) -> NDArray[np.float64]:
+def _score_excerpts(graphs: Sequence[Rows], layout: StateLayout, excerpts: list[NoteTable]) -> NDArray[np.float64]:
     """Give losses [B, longest - 1, 5]; what is after an excerpt's end means nothing."""
-    step, time, pitch, touch = sessions
+    step, time, pitch, touch = graphs
     longest = max(map(len, excerpts))
     table = np.stack([np.concatenate([one, np.repeat(one[-1:], longest - len(one), axis=0)]) for one in excerpts])
     ended, recent = recent_of(table)
@@ -57,29 +57,32 @@ def _score_excerpts(sessions: Sequence[Any], layout: StateLayout, excerpts: list
     batch = len(excerpts)
     hidden = np.zeros((batch, layout.hidden.stop), np.float32)
     told = np.repeat(np.array([UNTOLD], np.int64), batch, axis=0)
-    keys, values = (np.empty((batch, longest, layout.recalled), np.float32) for _ in range(2))
+    keys = np.empty((batch, longest, layout.recalled), np.float32)
+    values = np.zeros((batch, 1 + longest, layout.recalled), np.float32)  # see `NoteMemory`
     rolls = [Roll.empty() for _ in excerpts]
+    images = np.empty((batch, ROLL_CHANNELS, KEYS), np.float32)
     losses = np.zeros((batch, longest - 1, _ATTRIBUTES))
     for index in range(longest - 1):
         rolls = [
             roll.advance(_held(row[index])) if index < len(one) else roll
             for roll, row, one in zip(rolls, table, excerpts, strict=True)
         ]
+        for roll, image in zip(rolls, images, strict=True):
+            roll.image(image)
         feed = {
-            "told": np.concatenate([events[:, index], told, phases[:, [index, max(0, index - 1)]]], axis=1),
-            "roll": np.stack([roll.image() for roll in rolls]), "hidden": hidden,
-        }  # fmt: skip
+            "told": np.concatenate([events[:, index], told, phases[:, index, None]], axis=1),
+            "given": given_of(images, hidden),
+        }
         if layout.recalled:
-            feed |= {"keys": keys[:, :index], "values": values[:, :index]}
-        (row,) = step.run(None, {name: np.ascontiguousarray(value) for name, value in feed.items()})
+            feed |= {"keys": keys[:, :index], "values": values[:, : 1 + index]}
+        row = step.run({name: np.ascontiguousarray(value) for name, value in feed.items()})[0][:, 0]
         hidden, context = row[:, layout.hidden], np.ascontiguousarray(row[:, layout.context])
         features = row[:, layout.features].reshape(batch, *layout.feature_shape)
-        parts, gaps = time.run(None, {"context": context})
-        keys[:, index], values[:, index] = row[:, layout.key], row[:, layout.value]
+        parts, gaps = time.run({"context": context})
+        keys[:, index], values[:, 1 + index] = row[:, layout.key], row[:, layout.value]
         following = np.ascontiguousarray(events[:, index + 1])
-        pitches, code = pitch.run(None, {"context": context, "features": features, "place": following[:, PLACE]})
+        pitches, code = pitch.run({"context": context, "features": features, "place": following[:, PLACE]})
         levels, lengths, _, _ = touch.run(
-            None,
             {
                 "code": code, "pitch": np.ascontiguousarray(following[:, PITCH]),
                 "recent": np.ascontiguousarray(recent[:, index + 1]),

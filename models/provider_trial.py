@@ -155,7 +155,8 @@ def _example(inputs: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """Give zeros of each input's shape: one row, and as many notes recalled as live play often has."""
     feed: dict[str, NDArray[Any]] = {}
     for item in inputs:
-        sizes = [size if isinstance(size, int) else _NOTES_RECALLED for size in item.shape[1:]]
+        recalled = _NOTES_RECALLED + (item.name == "values")
+        sizes = [size if isinstance(size, int) else recalled for size in item.shape[1:]]
         feed[item.name] = np.zeros((1, *sizes), _TYPES[item.type])
     return feed
 

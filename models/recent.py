@@ -27,6 +27,7 @@ NONE_PLAYED = VELOCITY_LEVELS
 #: What is known of a next note before it is struck: duration in its part, duration of its key, level in its part.
 RECENT = 3
 _KEYS = 2 * PITCHES  # pitched, then drums
+_LEVEL = _KEYS + PARTS  # where levels begin in the table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,50 +35,62 @@ class Recent:
     """What has ended by a note's onset. Immutable; `advance` gives the next one."""
 
     waiting: tuple[HeldNote, ...]  # whose end is not known or not reached yet
-    ended: NDArray[np.int64]  # [PARTS] duration class of the note of a part that ended last
-    at_key: NDArray[np.int64]  # [2, PITCHES] likewise of a key; row 1: drums
-    level: NDArray[np.int64]  # [PARTS] velocity level of a part's last note
+    table: NDArray[np.int64]  # `at_key`, `ended` and `level`, one after the other: copied and told as one
 
     @classmethod
     def nothing(cls) -> Recent:
         """Give what is known before any note."""
-        return cls(
-            (), np.full(PARTS, NONE_ENDED, np.int64), np.full((2, PITCHES), NONE_ENDED, np.int64),
-            np.full(PARTS, NONE_PLAYED, np.int64),
-        )  # fmt: skip
+        table = np.full(_KEYS + 2 * PARTS, NONE_ENDED, np.int64)
+        table[_LEVEL:] = NONE_PLAYED
+        return cls((), table)
+
+    @property
+    def at_key(self) -> NDArray[np.int64]:
+        """Duration class of the note of a key that ended last [2, PITCHES]; row 1: drums."""
+        return self.table[:_KEYS].reshape(2, PITCHES)
+
+    @property
+    def ended(self) -> NDArray[np.int64]:
+        """Likewise of a part [PARTS]."""
+        return self.table[_KEYS:_LEVEL]
+
+    @property
+    def level(self) -> NDArray[np.int64]:
+        """Velocity level of a part's last note [PARTS]."""
+        return self.table[_LEVEL:]
 
     def advance(self, note: HeldNote) -> Recent:
         """Give what is known right after ``note`` was struck."""
-        tick = note.tick
-        over = [other for other in self.waiting if other.off_tick <= tick]
-        level = self.level.copy()
-        level[note.part] = note.velocity // VELOCITY_STEP
-        if not over:
-            waiting = self.waiting
-            ended, at_key = self.ended, self.at_key
-        else:
-            waiting = tuple(other for other in self.waiting if other.off_tick > tick)
-            ended, at_key = self.ended.copy(), self.at_key.copy()
+        tick, waiting = note.tick, self.waiting
+        over = [other for other in waiting if other.off_tick <= tick]
+        table = self.table.copy()
+        table[_LEVEL + note.part] = note.velocity // VELOCITY_STEP
+        if over:
+            waiting = tuple(other for other in waiting if other.off_tick > tick)
             for other in sorted(over, key=_off):  # stable: of two that end together the later one counts
                 if other.off_tick - other.tick > FORGET_TICKS:
                     continue
                 lasted = duration_class(other.off_tick - other.tick)
-                ended[other.part] = lasted
-                at_key[int(other.part == Part.DRUMS), other.pitch] = lasted
+                table[_KEYS + other.part] = lasted
+                table[_key(other.part, other.pitch)] = lasted
         if waiting and waiting[0].tick <= tick - FORGET_TICKS:
             waiting = tuple(other for other in waiting if other.tick > tick - FORGET_TICKS)
-        return Recent((*waiting, note), ended, at_key, level)
+        return Recent((*waiting, note), table)
 
     def of(self, part: int, pitch: int) -> tuple[int, int, int]:
         """Tell what is known of a next note of this part and pitch."""
-        return (
-            int(self.ended[part]), int(self.at_key[int(part == Part.DRUMS), pitch]), int(self.level[part])
-        )  # fmt: skip
+        item = self.table.item
+        return item(_KEYS + part), item(_key(part, pitch)), item(_LEVEL + part)
 
     def keys_of(self, part: int) -> NDArray[np.int64]:
         """Give the duration class of every key's last ended note [PITCHES], as this part's notes know it."""
-        keys: NDArray[np.int64] = self.at_key[int(part == Part.DRUMS)]
-        return keys
+        first = _key(part, 0)
+        return self.table[first : first + PITCHES]
+
+
+def _key(part: int, pitch: int) -> int:
+    """Give where a key stands in the table."""
+    return pitch + PITCHES if part == Part.DRUMS else pitch
 
 
 def duration_class(ticks: float) -> int:

@@ -25,6 +25,9 @@ DRUMS = 3
 AGE_TICKS = float(TICKS_PER_BEAT)
 RECENCY_TICKS = (1.0 * TICKS_PER_BEAT, 8.0 * TICKS_PER_BEAT)
 ROLL_CHANNELS = 2 * GROUPS + 2 * len(RECENCY_TICKS)
+#: The keys of a piano: a network's convolutions run over these; a pitch outside has its absolute logit alone.
+LOWEST, HIGHEST = 21, 108
+KEYS = HIGHEST - LOWEST + 1
 
 _LAST_DECAY = 4096  # ticks after which nothing is left of either
 #: Decay of each row of a roll's recency, by the ticks that passed: [ticks, 4, 1].
@@ -63,16 +66,20 @@ class Roll:
         return Roll(tick, held if note.part == DRUMS else (*held, note), recency)
 
     def image(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Give the channels [ROLL_CHANNELS, PITCHES] at this roll's tick, in ``out`` where there is one."""
-        image = np.empty((ROLL_CHANNELS, PITCHES), np.float32) if out is None else out
+        """Give the channels at this roll's tick: [ROLL_CHANNELS, KEYS] in ``out``, else of all [.., PITCHES]."""
+        if out is None:
+            image, lowest, recency = np.empty((ROLL_CHANNELS, PITCHES), np.float32), 0, self.recency
+        else:
+            image, lowest, recency = out, LOWEST, self.recency[:, LOWEST : HIGHEST + 1]
         image[: 2 * GROUPS] = 0.0
-        tick = self.tick
+        tick, keys = self.tick, image.shape[1]
         if tick is not None:
             for note in self.held:
-                if note.off_tick > tick:
+                key = note.pitch - lowest
+                if note.off_tick > tick and 0 <= key < keys:
                     group = 2 * GROUP_OF_PART[note.part]
-                    image[group, note.pitch] = 1.0
-                    age = image[group + 1, note.pitch] + math.exp((note.tick - tick) / AGE_TICKS)
-                    image[group + 1, note.pitch] = age if age < 1.0 else 1.0
-        np.divide(self.recency, 1.0 + self.recency, out=image[2 * GROUPS :])
+                    image[group, key] = 1.0
+                    age = image[group + 1, key] + math.exp((note.tick - tick) / AGE_TICKS)
+                    image[group + 1, key] = age if age < 1.0 else 1.0
+        np.divide(recency, 1.0 + recency, out=image[2 * GROUPS :])
         return image

@@ -24,7 +24,7 @@ def test_steps_give_what_the_whole_gives(names: tuple[str, ...]) -> None:
         state = torch.zeros(3, sum(backbone.states))
         keys, values = torch.zeros(3, 0, RECALLED), torch.zeros(3, 0, RECALLED)
         for note in range(20):
-            phase = torch.stack([ticks[:, note], ticks[:, max(0, note - 1)]], dim=1) % CYCLE
+            phase = ticks[:, note, None] % CYCLE
             out, state, added = backbone.step(x[:, note], state, Memory(phase, keys, values))
             assert added is not None
             if backbone.recalls:

@@ -20,7 +20,7 @@ def test_every_state_keeps_its_rows(choices: list[int]) -> None:
         keys, values = memory.rows(len(past))
         assert keys.shape == (1, len(past), 2)
         assert keys[0, :, 0].tolist() == past
-        assert values[0, :, 1].tolist() == [-number for number in past]
+        assert values[0, :, 1].tolist() == [0.0, *(-number for number in past)]
 
 
 def test_going_straight_on_copies_nothing() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from antiphon.models.alone import Rows
 from antiphon.models.events import TOLD
 from antiphon.models.notes import COLUMNS, Column, NoteTable
 from antiphon.models.onnx_scoring import score_pieces
+from antiphon.models.onnx_state import ROLL
 from numpy.typing import NDArray
 
 Feed = dict[str, NDArray[Any]]
@@ -28,17 +30,21 @@ class _Step:
         self.recalls = recalls
 
     def get_inputs(self) -> list[_Item]:
-        items = [_Item("hidden", ["batch", 1]), _Item("told", ["batch", TOLD])]
+        items = [_Item("told", ["batch", TOLD]), _Item("given", ["batch", 1, ROLL + 1])]
         return [*items, _Item("keys", ["batch", "notes", 3])] if self.recalls else items
 
     def run(self, _: None, feed: Feed) -> list[NDArray[np.float32]]:
-        batch, heard = len(feed["told"]), feed["hidden"] + 1
+        batch, heard = len(feed["told"]), feed["given"][:, :, ROLL:] + 1
         row = [heard, heard, heard]  # one feature of one key
         if self.recalls:
-            assert feed["keys"].shape == feed["values"].shape == (batch, int(heard[0, 0]) - 1, 3)
+            notes = int(heard[0, 0, 0]) - 1
+            assert feed["keys"].shape == (batch, notes, 3)
+            assert feed["values"].shape == (batch, 1 + notes, 3)
             assert (feed["keys"] == 7.0).all()
-            row += [np.full((batch, 3), 7.0, np.float32)] * 2
-        return [np.concatenate(row, axis=1)]
+            assert (feed["values"][:, 1:] == 7.0).all()
+            assert not feed["values"][:, 0].any()
+            row += [np.full((batch, 1, 3), 7.0, np.float32)] * 2
+        return [np.concatenate(row, axis=2)]
 
 
 class _Time:
@@ -72,7 +78,10 @@ def _notes(count: int) -> NoteTable:
 
 @pytest.mark.parametrize("recalls", [False, True])
 def test_a_note_is_scored_with_between_w_and_w_and_h_notes_before_it(recalls: bool) -> None:
-    heard = score_pieces((_Step(recalls), _Time(), _Pitch(), _Touch()), [_notes(100), _notes(7), _notes(21)], 20, 10)
+    heard = score_pieces(
+        [Rows(graph) for graph in (_Step(recalls), _Time(), _Pitch(), _Touch())],
+        [_notes(100), _notes(7), _notes(21)], 20, 10,
+    )  # fmt: skip
     # a pitch's loss tells what the state counted
     wanted = {count: count + np.log(127 + np.exp(-count)) for count in range(40)}
     counts = [np.array([min(wanted, key=lambda c: abs(wanted[c] - loss)) for loss in rows[:, 2]]) for rows in heard]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from antiphon.models.generator import HeldNote
 from antiphon.models.notes import Column
-from antiphon.models.roll import Roll
+from antiphon.models.roll import HIGHEST, KEYS, LOWEST, ROLL_CHANNELS, Roll
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -69,3 +69,13 @@ def test_advance_leaves_the_older_roll_alone() -> None:
     before = first.image()
     first.advance(HeldNote(12, 1, 64, 80))
     np.testing.assert_array_equal(first.image(), before)
+
+
+@settings(deadline=None)
+@given(_EXCERPT)
+def test_the_image_of_the_keys_is_cut_from_that_of_all_pitches(rows: list[tuple[int, int, int, int, int]]) -> None:
+    roll, keys = Roll.empty(), np.full((ROLL_CHANNELS, KEYS), np.nan, np.float32)
+    for row in table_of(rows):
+        end = int(row[Column.ONSET]) + max(1, int(row[Column.DURATION]))
+        roll = roll.advance(HeldNote(int(row[0]), int(row[4]), int(row[2]), int(row[3]), off_tick=end))
+        np.testing.assert_array_equal(roll.image(keys), roll.image()[:, LOWEST : HIGHEST + 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from antiphon.models.alone import Rows
 from antiphon.models.generator import MAX_TICKS, UNIFORMS, Constraints, HeldNote
 from antiphon.models.load import load_generator
 from antiphon.models.onnx_generator import OnnxGenerator
@@ -113,7 +114,7 @@ def test_rows_share_a_call_where_their_shapes_agree() -> None:
 
     session = Doubled()
     feeds = [{"a": np.full((1, 3 if number % 2 else 5), number)} for number in range(40)]
-    given = run_together(session, feeds)
+    given = run_together(Rows(session), feeds)
     assert [int(out[0][0, 0]) for out in given] == [2 * number for number in range(40)]
     assert [out[0].shape[1] for out in given] == [feed["a"].shape[1] for feed in feeds]
     assert session.rows == [16, 4, 16, 4]

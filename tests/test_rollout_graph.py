@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from antiphon.models import onnx_generator
+from antiphon.models.alone import Rows
 from antiphon.models.generator import UNIFORMS, Constraints, Draw, HeldNote
 from antiphon.models.model_files import ModelFiles
 from antiphon.models.onnx_generator import OnnxGenerator
@@ -72,18 +73,17 @@ class _Torch:
 class _Bound:
     """As `BoundGraph`, of such a session."""
 
-    def __init__(self, session: _Torch, widths: dict[str, int]) -> None:
-        self._session, self._names = session, list(widths)
+    def __init__(self, rows: Rows, width: int) -> None:
+        session = self._session = rows.session
         self._growing = session._growing
         self.inputs = {
             name: np.zeros((1, *value.shape[1:]), value.numpy().dtype)
             for name, value in session._inputs.items() if name not in self._growing
         }  # fmt: skip
-        self.outputs: dict[str, Any] = {}
+        self.output = np.zeros(width, np.float32)
 
     def run(self, *growing: Any) -> None:
-        out = self._session.run(None, self.inputs | dict(zip(self._growing, growing, strict=True)))
-        self.outputs = dict(zip(self._names, out, strict=True))
+        (self.output[:],) = self._session.run(None, self.inputs | dict(zip(self._growing, growing, strict=True)))[0][0]
 
 
 @pytest.fixture(scope="module", params=["linear recall", "gru"])
@@ -108,6 +108,7 @@ def stepped(network: Any) -> OnnxGenerator:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnx_generator, "open_session", lambda path, *_, **__: _Torch(specs[path.stem]))
         patch.setattr(onnx_generator, "BoundGraph", _Bound)
+        patch.setattr(onnx_generator, "is_another_alone", lambda _: False)
         return OnnxGenerator(ModelFiles("tiny", Path("tiny"), {}, "", {}), "cpu")
 
 

@@ -7,23 +7,33 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from antiphon.models.asking import AT_ONCE_KNOWN, KNOWN, asked_of, at_once_asked, at_once_known, known_of
+from antiphon.models import onnx_generator
+from antiphon.models.alone import Rows, is_another_alone
+from antiphon.models.asking import (
+    AT_ONCE_KNOWN,
+    KNOWN,
+    asked_of,
+    at_once_asked,
+    at_once_known,
+    places_of,
+    recent_rows,
+)
 from antiphon.models.controls import UNTOLD
 from antiphon.models.errors import ModelError
 from antiphon.models.events import CYCLE, TOLD
-from antiphon.models.generator import MAX_TICKS, PITCHES, UNIFORMS, Constraints, HeldNote
+from antiphon.models.generator import MAX_TICKS, UNIFORMS, Constraints, HeldNote
 from antiphon.models.model_files import check_model, find_model, shipped_models
 from antiphon.models.onnx_generator import OnnxGenerator, place_in_bar
 from antiphon.models.onnx_session import open_session
-from antiphon.models.onnx_state import OnnxState, StateLayout, layout_of
+from antiphon.models.onnx_state import ROLL, OnnxState, StateLayout, layout_of
 from antiphon.models.parts import Part
 from antiphon.models.recent import Recent
-from antiphon.models.roll import ROLL_CHANNELS
 from numpy.typing import NDArray
 
 
@@ -68,46 +78,61 @@ def replace_end(note: HeldNote, now: int, rng: np.random.Generator) -> HeldNote:
     return replace(note, off_tick=end)
 
 
-def _asked_of_all(graph: str, size: int) -> dict[str, NDArray[Any]]:
-    """Give what a graph is asked and told besides the note, a row each; shares are its last columns."""
-    asked = {"reply": at_once_asked(Constraints(), 5), "next": asked_of(Constraints(top_p=0.95))}
-    known = {"reply": np.zeros((1, sum(AT_ONCE_KNOWN)), np.int64), "next": np.zeros((1, sum(KNOWN)), np.int64)}
-    at_once_known((5, 12, 24, 8), Recent.nothing(), known["reply"])
-    known_of(0, (0, 24, 4), Constraints(), Recent.nothing(), known["next"])
-    if graph not in asked:
-        return {}
-    return {"asked": np.repeat(asked[graph], size, axis=0), "known": np.repeat(known[graph], size, axis=0)}
+#: How many of each class there are, of what a step is told.
+_HIGHEST = (6, 97, 128, 16, 25, 9, 9, 8, *[97] * 6, *[1] * len(UNTOLD), CYCLE)
+
+
+def _random(random: np.random.Generator, graph: str, size: int) -> dict[str, NDArray[Any]]:
+    """Give what a graph is told and given, but for the state, a row each; shares are its last columns."""
+    assert len(_HIGHEST) == TOLD
+    told = np.stack([random.integers(0, high, size) for high in _HIGHEST], axis=1)
+    roll = random.random((size, 1, ROLL), np.float32)
+    recent, known, asked = Recent.nothing(), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    if graph == "reply":
+        known, asked = np.zeros(sum(AT_ONCE_KNOWN), np.int64), at_once_asked(Constraints(), 5)
+        at_once_known((5, 12, 24, 8), recent, known)
+    elif graph == "next":
+        known, asked = np.zeros(sum(KNOWN), np.int64), asked_of(Constraints(top_p=0.95))
+        known[: KNOWN[0]] = places_of(0, (0, 24, 4), Constraints())
+        recent_rows(recent, known[KNOWN[0] :])
+    every = np.repeat(asked[None], size, axis=0)[:, None]
+    if asked.size:
+        every[:, :, -2:] = random.random((size, 1, 2))  # shares
+    return {"told": np.concatenate([told, np.repeat(known[None], size, axis=0)], axis=1), "roll": roll, "asked": every}
 
 
 @pytest.mark.parametrize("graph", ["step", "reply", "next"])
-def test_a_row_alone_equals_the_row_in_a_batch(graph: str) -> None:
-    """With the 8-bit graphs that ship, states carried over many notes: rollback and best-of-N must agree with live."""
+@pytest.mark.parametrize("never_alone", [False, True])
+def test_a_row_alone_equals_the_row_in_a_batch(graph: str, never_alone: bool) -> None:
+    """With the 8-bit graphs that ship, states carried over many notes: rollback and best-of-N must agree with live.
+
+    Where a processor multiplies a row alone otherwise, a row is never alone: the same holds then.
+    """
     files = find_model("antiphon")
     session = open_session(files.graph(graph), remedy="")
-    layout = layout_of(session, open_session(files.graph("pitch"), remedy=""))
+    rows = Rows(session, never_alone or is_another_alone(session))
+    layout = layout_of(open_session(files.graph("step"), remedy=""), open_session(files.graph("pitch"), remedy=""))
     rng = np.random.default_rng(4)
-    size, notes = 5, 150
-    given = _asked_of_all(graph, size)
-    state = {
+    size, notes = 5, 150 if not never_alone else 20
+    whole = {
         "hidden": np.zeros((size, layout.hidden.stop), np.float32),
-        **{name: np.zeros((size, 0, layout.recalled), np.float32) for name in ("keys", "values")},
+        "keys": np.zeros((size, 0, layout.recalled), np.float32),
+        "values": np.zeros((size, 1, layout.recalled), np.float32),
     }
-    alone = [{name: value[row : row + 1] for name, value in state.items()} for row in range(size)]
-    highest = (6, 97, 128, 16, 25, 9, 9, 8, *[97] * 6, *[1] * len(UNTOLD), CYCLE, CYCLE)
-    assert len(highest) == TOLD
+    alone = [{name: value[row : row + 1] for name, value in whole.items()} for row in range(size)]
     for _ in range(notes):
-        given["told"] = np.stack([rng.integers(0, high, size) for high in highest], axis=1)
-        given["roll"] = rng.random((size, ROLL_CHANNELS, PITCHES), np.float32)
-        if "asked" in given:
-            given["asked"][:, -2:] = rng.random((size, 2))  # shares
-        whole = session.run(None, given | state)
-        state = _went_on(whole[0], layout, state)
+        given = _random(rng, graph, size)
+        (together,) = rows.run(_fed(given, whole))
+        whole = _went_on(together, layout, whole)
         for row, own in enumerate(alone):
-            one = {name: value[row : row + 1] for name, value in given.items()}
-            out = session.run(None, one | own)
-            alone[row] = _went_on(out[0], layout, own)
-            for together, single in zip(whole, out, strict=True):
-                np.testing.assert_array_equal(together[row], single[0])
+            (out,) = rows.run(_fed({name: value[row : row + 1] for name, value in given.items()}, own))
+            alone[row] = _went_on(out, layout, own)
+            np.testing.assert_array_equal(together[row], out[0])
+
+
+def _fed(given: dict[str, NDArray[Any]], state: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
+    numbers = np.concatenate([given["roll"], state["hidden"][:, None], given["asked"]], axis=2)
+    return {"told": given["told"], "given": numbers, "keys": state["keys"], "values": state["values"]}
 
 
 def _went_on(
@@ -115,10 +140,54 @@ def _went_on(
 ) -> dict[str, NDArray[np.float32]]:
     """Give the state after a step."""
     return {
-        "hidden": np.ascontiguousarray(row[:, layout.hidden]),
-        "keys": np.concatenate([before["keys"], row[:, None, layout.key]], axis=1),
-        "values": np.concatenate([before["values"], row[:, None, layout.value]], axis=1),
+        "hidden": np.ascontiguousarray(row[:, 0, layout.hidden]),
+        "keys": np.concatenate([before["keys"], row[:, :, layout.key]], axis=1),
+        "values": np.concatenate([before["values"], row[:, :, layout.value]], axis=1),
     }
+
+
+def test_where_a_row_alone_is_another_it_is_told() -> None:
+    """As some processors' 8-bit products are: of one row, and of the last of an odd number."""
+
+    class Odd:
+        def get_inputs(self) -> list[Any]:
+            shapes = {"told": ("tensor(int64)", ["b", 3]), "given": ("tensor(float)", ["b", 1, 4])}
+            return [SimpleNamespace(name=name, type=kind, shape=shape) for name, (kind, shape) in shapes.items()]
+
+        def run(self, _: None, feed: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+            rows = feed["given"][:, 0].copy()
+            if len(rows) % 2:
+                rows[-1] = np.nextafter(rows[-1], 9)
+            return [rows]
+
+    odd = Odd()
+    assert is_another_alone(odd)
+    assert not is_another_alone(open_session(find_model("antiphon").graph("time"), remedy=""))
+    feed: dict[str, NDArray[Any]] = {
+        "told": np.zeros((3, 3), np.int64),
+        "given": np.random.default_rng(0).random((3, 1, 4), np.float32),
+    }
+    never = Rows(odd, never_alone=True)
+    together = never.run(feed)[0]
+    assert together.shape == (3, 4)
+    for row in range(3):
+        alone = never.run({name: value[row : row + 1] for name, value in feed.items()})[0]
+        np.testing.assert_array_equal(alone[0], together[row])
+
+
+def test_a_generator_never_alone_plays_the_same(generator: OnnxGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_generator, "is_another_alone", lambda _: True)
+    other = OnnxGenerator.load("antiphon")
+    notes = phrase(np.random.default_rng(13), 20)
+    for constraints in (Constraints(top_p=0.9), Constraints(part=5, gap=0, duration=6)):
+        mine, theirs = generator.initial(), other.initial()
+        for note in notes:
+            uniforms = np.random.default_rng(note.tick).random(UNIFORMS)
+            mine, drawn = generator.reply(mine, note, constraints, uniforms)
+            theirs, drawn_too = other.reply(theirs, note, constraints, uniforms)
+            assert drawn.pitch == drawn_too.pitch
+            np.testing.assert_allclose(mine.row, theirs.row, atol=1e-3)
+        assert generator.sample(mine, constraints, uniforms) == other.sample(theirs, constraints, uniforms)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +218,7 @@ def test_a_note_taken_in_and_the_next_in_one_call_is_a_step_and_a_draw(
         uniforms = rng.random(UNIFORMS)
         after, drawn = generator.reply(state, note, constraints, uniforms, grid)
         state = generator.step(state, note)
-        np.testing.assert_allclose(after.row, state.row, atol=1e-4)
+        np.testing.assert_allclose(after.row[: len(state.row)], state.row, atol=1e-4)
         other = generator.sample(state, constraints, uniforms, grid)
         if None not in (constraints.part, constraints.gap, constraints.duration):
             # what sounds at once has no shift, and any velocity of its level
