@@ -63,6 +63,8 @@ from numpy.typing import NDArray
 
 _REMEDY = "export it again with `antiphon export`, or install a newer onnxruntime"
 _GRID = tuple[int, int, int]
+#: What is there after a note: the row that a graph gave, what sounds, what ended.
+_Taken = tuple[NDArray[np.float32], Roll, Recent]
 _FORBIDDEN = np.float32(-np.inf)
 _TIMES = np.arange(MAX_TICKS + 1)
 _TOLD = Struct(f"{TOLD}q")
@@ -168,17 +170,34 @@ class OnnxGenerator:
         part, gap, duration = constraints.part, constraints.gap, constraints.duration
         if part is not None and gap is not None and duration is not None:
             place = (part, min(gap, MAX_TICKS), *place_in_bar(note.tick + gap, grid))
-            return self._drawn_at_once(state, note, constraints, uniforms, place)
-        if gap is None or part is not None:
-            return self._drawn_next(state, note, constraints, uniforms, grid)
-        after = self.step(state, note)  # the graph would weigh the parts by that gap
-        return after, self.sample(after, constraints, uniforms, grid)
+            taken, drawn = self._drawn_at_once(state, note, constraints, uniforms, place)
+        elif gap is None or part is not None:
+            taken, drawn = self._drawn_next(state, note, constraints, uniforms, grid)
+        else:  # the graph would weigh the parts by that gap
+            after = self.step(state, note)
+            return after, self.sample(after, constraints, uniforms, grid)
+        return _after(state, *taken), drawn
+
+    def rehearse(self, state: OnnxState, constraints: Constraints) -> None:
+        """Run what a reply runs; see `Generator.rehearse`. The next row of the state's memory stays free."""
+        note, uniforms = rehearsed(state.roll.tick)
+        if None not in (constraints.part, constraints.gap, constraints.duration):
+            place = (constraints.part or 0, 0, *place_in_bar(0, None))
+            self._drawn_at_once(state, note, constraints, uniforms, place)
+        else:
+            self._drawn_next(state, note, constraints, uniforms, None)
 
     def _drawn_at_once(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         place: tuple[int, int, int, int],
-    ) -> tuple[OnnxState, Draw]:  # fmt: skip
-        asked, roll, recent = self._run_at_once(state, note, constraints, uniforms, place)
+    ) -> tuple[_Taken, Draw]:  # fmt: skip
+        """Run the graph of a reply; what it leaves is `_after`'s."""
+        inputs = self._at_reply
+        roll, recent = self._write(inputs, state, note)
+        asked = self._asked_reply(constraints, place[0])
+        inputs.ask(asked, at_once_shares(uniforms, constraints.top_p))
+        at_once_known(place, recent, inputs.known)
+        self._one_reply.run(*_recalled(state))
         row, first = self._one_reply.output.copy(), self._layout.width
         pitch, level = map(int, row[first : first + len(DRAWN_AT_ONCE)].tolist())
         if not allowed_at_once(asked, pitch, level):
@@ -186,26 +205,20 @@ class OnnxGenerator:
         gap, duration = constraints.gap or 0, constraints.duration or 0  # neither is None
         velocity = max(1, level * VELOCITY_STEP + int(uniforms[5] * VELOCITY_STEP))
         chance = sum(map(row.item, map(operator.add, self._chances_at_once, (pitch, level))))
-        return _after(state, row, roll, recent), Draw(place[0], gap, pitch, velocity, duration, chance)
-
-    def _run_at_once(
-        self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
-        place: tuple[int, int, int, int],
-    ) -> tuple[NDArray[np.float32], Roll, Recent]:  # fmt: skip
-        """Run the graph; give what was asked of it, and what sounds and what ended after the note."""
-        inputs = self._at_reply
-        roll, recent = self._write(inputs, state, note)
-        asked = self._asked_reply(constraints, place[0])
-        inputs.ask(asked, at_once_shares(uniforms, constraints.top_p))
-        at_once_known(place, recent, inputs.known)
-        self._one_reply.run(*_recalled(state))
-        return asked, roll, recent
+        return (row, roll, recent), Draw(place[0], gap, pitch, velocity, duration, chance)
 
     def _drawn_next(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
         grid: _GRID | None,
-    ) -> tuple[OnnxState, Draw]:  # fmt: skip
-        asked, roll, recent = self._run_next(state, note, constraints, uniforms, grid)
+    ) -> tuple[_Taken, Draw]:  # fmt: skip
+        """Run the graph of a whole note; what it leaves is `_after`'s."""
+        inputs = self._at_next
+        roll, recent = self._write(inputs, state, note)
+        asked = self._asked_next(constraints, 0)
+        inputs.ask(asked, shares_of(uniforms, constraints.top_p))
+        inputs.known[: KNOWN[0]] = places_of(note.tick, grid, constraints)
+        recent_rows(recent, inputs.known[KNOWN[0] :])
+        self._one_next.run(*_recalled(state))
         row, first = self._one_next.output.copy(), self._layout.width
         part, gap, pitch, level, duration, fine, shift = map(int, row[first : first + len(DRAWN)].tolist())
         if not allowed(asked, part, gap, pitch, level, duration):
@@ -219,30 +232,7 @@ class OnnxGenerator:
             gap = max(gap, constraints.min_gap)
         velocity = max(1, level * VELOCITY_STEP + fine)
         lasts = duration if constraints.duration is None else constraints.duration
-        draw = Draw(part, gap, pitch, velocity, lasts, chance, shift - SHIFTS // 2)
-        return _after(state, row, roll, recent), draw
-
-    def _run_next(
-        self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
-        grid: _GRID | None,
-    ) -> tuple[NDArray[np.float32], Roll, Recent]:  # fmt: skip
-        """Run the graph; give as `_run_at_once` does."""
-        inputs = self._at_next
-        roll, recent = self._write(inputs, state, note)
-        asked = self._asked_next(constraints, 0)
-        inputs.ask(asked, shares_of(uniforms, constraints.top_p))
-        inputs.known[: KNOWN[0]] = places_of(note.tick, grid, constraints)
-        recent_rows(recent, inputs.known[KNOWN[0] :])
-        self._one_next.run(*_recalled(state))
-        return asked, roll, recent
-
-    def rehearse(self, state: OnnxState, constraints: Constraints) -> None:
-        """Run what a reply runs; see `Generator.rehearse`. The next row of the state's memory stays free."""
-        note, uniforms = rehearsed(state.roll.tick)
-        if None not in (constraints.part, constraints.gap, constraints.duration):
-            self._run_at_once(state, note, constraints, uniforms, (constraints.part or 0, 0, *place_in_bar(0, None)))
-        else:
-            self._run_next(state, note, constraints, uniforms, None)
+        return (row, roll, recent), Draw(part, gap, pitch, velocity, lasts, chance, shift - SHIFTS // 2)
 
     def score_pieces(self, pieces: list[NoteTable], window: int, hop: int) -> list[NDArray[np.float64]]:
         """Give each piece's losses [notes - 1, 5], as live play would see it; see `scoring.PieceScorer`."""

@@ -21,6 +21,7 @@ from antiphon.daemon.brain.modes.answer import Answer
 from antiphon.daemon.brain.modes.base import Mode
 from antiphon.daemon.brain.modes.follow import Follow
 from antiphon.daemon.brain.modes.takeover import TakeOver
+from antiphon.daemon.brain.own_notes import SendFirst
 from antiphon.daemon.brain.performer import (
     PEDAL_DOWN,
     SOSTENUTO,
@@ -41,7 +42,7 @@ from antiphon.daemon.errors import ConfigError
 from antiphon.daemon.messages import Kind, Mark, Record
 from antiphon.daemon.part_offsets import NO_OFFSETS, ChannelOffsets
 from antiphon.daemon.settings import Settings
-from antiphon.models.generator import Generator
+from antiphon.models.generator import Constraints, Generator
 
 _MODES: dict[str, Callable[[Stage], Mode]] = {
     "follow": Follow,
@@ -125,6 +126,20 @@ class Engine:
     def counters(self) -> Metrics:
         """A snapshot of everything counted."""
         return self._stage.counts.snapshot()
+
+    @property
+    def at_once(self) -> Constraints:
+        """What a reply that leaves at once may be."""
+        return self._stage.palette.at_once
+
+    @property
+    def send_first(self) -> SendFirst | None:
+        """Who is given a reply as soon as it is drawn; None: it is among what `handle` gives, as all else is."""
+        return self._stage.send_first
+
+    @send_first.setter
+    def send_first(self, send: SendFirst | None) -> None:
+        self._stage.send_first = send
 
     @property
     def window(self) -> Window:

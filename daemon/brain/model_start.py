@@ -84,10 +84,10 @@ def refused_provider(facts: Mapping[str, Any]) -> str:
     )
 
 
-def rehearse(generator: Generator, state: State) -> None:
+def rehearse(generator: Generator, state: State, constraints: Constraints = _AT_ONCE) -> None:
     """Run what an answer that must leave at once runs, from a state, and change nothing."""
     with contextlib.suppress(Exception):  # what fails here fails in the engine too, and is told there
-        generator.rehearse(state, _AT_ONCE)
+        generator.rehearse(state, constraints)
 
 
 def warm_up(generator: Generator) -> None:

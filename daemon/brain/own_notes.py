@@ -7,6 +7,7 @@ generator goes on from what was heard.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from antiphon.daemon.messages import ALL_NOTES, Kind, Record
 from antiphon.daemon.settings import Settings
 from antiphon.models.generator import HeldNote
 
+#: Takes an order to the player.
+SendFirst = Callable[[Record], None]
 #: Notes it can still tell about after a brain was lost: more than any window holds.
 _REMEMBERED = 2048
 
@@ -90,14 +93,17 @@ class OwnNotes:
         """Give what the note of that id was, over or not."""
         return self._known.get(id_)
 
-    def play(self, own: OwnNote, onset_ns: int, end_ns: int, settings: Settings) -> None:
-        """Hand a note to the player. ``end_ns`` 0: it sounds until `end`."""
+    def play(
+        self, own: OwnNote, onset_ns: int, end_ns: int, settings: Settings, first: SendFirst | None = None
+    ) -> None:
+        """Hand a note to the player, by ``first`` before all else. ``end_ns`` 0: it sounds until `end`."""
         own.id, self.next_id = self.next_id, self.next_id + 1
-        own.onset_ns, own.end_ns, own.fate = onset_ns, end_ns, Fate.COMMITTED
-        self._by_id[own.id] = own
         own.loudness = velocity = min(127, max(1, round(own.velocity * settings.velocity)))
         tolerance_ns = settings.tolerance * 1e6
-        self._out.append(Record(Kind.NOTE, own.channel, own.pitch, velocity, own.id, onset_ns, end_ns, tolerance_ns))
+        order = Record(Kind.NOTE, own.channel, own.pitch, velocity, own.id, onset_ns, end_ns, tolerance_ns)
+        (first or self._out.append)(order)
+        own.onset_ns, own.end_ns, own.fate = onset_ns, end_ns, Fate.COMMITTED
+        self._by_id[own.id] = own
         held = own.held
         if held is None:
             return

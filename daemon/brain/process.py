@@ -85,6 +85,7 @@ class Brain:
         self._next_tidy_ns = 0
         self._no_room = ""
         self._hints = Hints()  # for the journal, as it was said
+        engine.send_first = self._send_first
 
     def run(self, opening: Iterable[Record]) -> None:
         """Take the opening records, say READY, and play until the player closes or says STOP."""
@@ -134,7 +135,7 @@ class Brain:
         """
         self._send(_BEAT)
         window = self._engine.window
-        rehearse(window.generator, window.newest)
+        rehearse(window.generator, window.newest, self._engine.at_once)
 
     def _hear_all(self) -> None:
         """Make the states of what was played before a lost brain: a first reply that had to would come too late."""
@@ -236,6 +237,10 @@ class Brain:
             self._stopping = True
             return False
         return True
+
+    def _send_first(self, order: Record) -> None:
+        """Send a reply before whatever it leads to besides."""
+        self._send(order.pack())
 
     def _tidy_up(self) -> None:
         """What may wait half a second: the next segments, the heartbeat, what people see."""

@@ -16,7 +16,7 @@ from antiphon.daemon.brain.generator_watch import GeneratorFaultError, Generator
 from antiphon.daemon.brain.key import hear_key
 from antiphon.daemon.brain.metrics import Counts
 from antiphon.daemon.brain.musical_time import MusicalTime
-from antiphon.daemon.brain.own_notes import Known, OwnNote, OwnNotes
+from antiphon.daemon.brain.own_notes import Known, OwnNote, OwnNotes, SendFirst
 from antiphon.daemon.brain.performer import UNMAPPED, Performer, PlayedNote
 from antiphon.daemon.brain.telling import told_of
 from antiphon.daemon.brain.window import Window
@@ -59,6 +59,8 @@ class Stage:
         self.watch = GeneratorWatch()
         #: what one input leads to; whoever gave the input takes it out
         self.out: list[Record] = []
+        #: who is given what `reply` hands over, before anything else is done
+        self.send_first: SendFirst | None = None
         self._notes_before: OwnNotes | None = None
         self.reset(0, seed)
 
@@ -220,9 +222,22 @@ class Stage:
 
     def own_note(self, draw: Draw, tick: int, off_tick: float, imagined: bool = False) -> OwnNote:
         """Make a drawn note, and take it into the window."""
-        held = self.held_note(tick, draw.part, draw.pitch, draw.velocity, off_tick, draw.shift + SHIFTS // 2)
+        own, held = self._made(draw, tick, off_tick, imagined)
         self.window.insert(held)
-        return OwnNote(_CHANNELS[draw.part], draw.pitch, draw.velocity, held, draw.duration, draw.log_prob, imagined)
+        return own
+
+    def reply(self, draw: Draw, tick: int, onset_ns: int) -> OwnNote:
+        """Hand a drawn note to the player at once, before anything else; it sounds until it is ended."""
+        own, held = self._made(draw, tick, math.inf)
+        self.notes.play(own, onset_ns, 0, self.settings, None if self.out else self.send_first)
+        self.window.insert(held)
+        self._since_key += 1
+        return own
+
+    def _made(self, draw: Draw, tick: int, off_tick: float, imagined: bool = False) -> tuple[OwnNote, HeldNote]:
+        held = self.held_note(tick, draw.part, draw.pitch, draw.velocity, off_tick, draw.shift + SHIFTS // 2)
+        own = OwnNote(_CHANNELS[draw.part], draw.pitch, draw.velocity, held, draw.duration, draw.log_prob, imagined)
+        return own, held
 
     def play(self, own: OwnNote, onset_ns: int, end_ns: int) -> None:
         """Hand a note to the player. ``end_ns`` 0: it sounds until it is ended."""

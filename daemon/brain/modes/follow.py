@@ -39,9 +39,7 @@ class Follow(Mode):
             if reply.fate is not Fate.GONE and reply.held is not None and reply.held.part == palette.voice
         ]
         draw = stage.sample(palette.at_once_without(sounding) if sounding else palette.at_once)
-        reply = stage.own_note(draw, held.tick, float("inf"))
-        stage.play(reply, t_ns, 0)
-        self._replies[note] = reply
+        self._replies[note] = stage.reply(draw, held.tick, t_ns)
 
     def released(self, note: PlayedNote, t_ns: int, silenced: bool) -> None:
         """End the reply with the note."""
