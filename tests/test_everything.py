@@ -20,20 +20,21 @@ _WELL, _ILL = _python("well", "print('all is well')"), _python("ill", "import sy
 
 
 @pytest.mark.parametrize(
-    ("rules", "together", "alone", "told"),
+    ("rules", "together", "alone", "yielding", "told"),
     [
-        (_WELL, (_WELL, _WELL), _WELL, ["well", "well", "well", "well", "everything"]),
-        (_ILL, (_WELL,), _WELL, ["ill: FAILED (1)", "everything: FAILED"]),
-        (_WELL, (_ILL, _WELL), _WELL, ["well", "ill: FAILED (1)", "well", "everything: FAILED"]),
-        (_WELL, (_WELL,), _ILL, ["well", "well", "ill: FAILED (1)", "everything: FAILED"]),
+        (_WELL, (_WELL, _WELL), _WELL, _WELL, ["well", "well", "well", "well", "well", "everything"]),
+        (_ILL, (_WELL,), _WELL, _WELL, ["ill: FAILED (1)", "everything: FAILED"]),
+        (_WELL, (_ILL, _WELL), _WELL, _WELL, ["well", "ill: FAILED (1)", "well", "well", "everything: FAILED"]),
+        (_WELL, (_WELL,), _ILL, _WELL, ["well", "well", "ill: FAILED (1)", "well", "everything: FAILED"]),
+        (_WELL, (_WELL,), _WELL, _ILL, ["well", "well", "well", "ill: FAILED (1)", "everything: FAILED"]),
     ],
 )
 def test_what_fails_is_told_and_nothing_is_tried_after_it(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], rules: Job, together: tuple[Job, ...],
-    alone: Job, told: list[str],
+    alone: Job, yielding: Job, told: list[str],
 ) -> None:  # fmt: skip
     rows = tuple((job,) for job in together)
-    for name, jobs in (("RULES", (rules,)), ("BESIDE", rows), ("ALONE", (alone,))):
+    for name, jobs in (("RULES", (rules,)), ("BESIDE", rows), ("ALONE", (alone,)), ("YIELDING", ((yielding,),))):
         monkeypatch.setattr(everything, name, jobs)
     assert everything.main() == ("FAILED" in told[-1])
     lines = capfd.readouterr().out.splitlines()
@@ -43,18 +44,27 @@ def test_what_fails_is_told_and_nothing_is_tried_after_it(
     assert lines.count("all is well") == told.count("well")
 
 
-def test_what_yields_is_nicer_and_everything_leaves_its_bytecode(
+def test_what_yields_runs_when_nobody_else_does_and_everything_leaves_its_bytecode(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    code = "import os, sys; print(os.nice(0), os.environ.get('OMP_NUM_THREADS'), sys.dont_write_bytecode)"
+    code = (
+        "import os, sys; print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE, "
+        "os.environ.get('OMP_NUM_THREADS'), sys.dont_write_bytecode)"
+    )
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    idle = os.sched_getscheduler(0) == os.SCHED_IDLE  # as this test is, where everything is run
     plain = _python("plain", code)
     assert everything.in_turn((plain,))
     assert everything.in_turn((Job("yields", plain.command, yields=True),))
-    lines = [line.split() for line in capfd.readouterr().out.splitlines() if not line.startswith("==")]
-    assert [line[1:] for line in lines] == [["None", "False"], ["1", "False"]]
-    assert int(lines[1][0]) == min(int(lines[0][0]) + 10, 19)
+    monkeypatch.setattr(everything, "IDLE", ("nice", "-n", "19"))
+    assert everything.in_turn((Job("yields", plain.command, yields=True),))
+    (own, nice), *others = [
+        (line.split()[1:], line.split()[0]) for line in capfd.readouterr().out.splitlines() if not line.startswith("==")
+    ]
+    assert own == [str(idle), "None", "False"]
+    assert [told for told, _ in others] == [["True", "1", "False"], [str(idle), "1", "False"]]
+    assert [int(how) for _, how in others] == [int(nice), 19]
 
 
 def test_rows_run_beside_each_other_and_a_row_ends_with_what_fails(
