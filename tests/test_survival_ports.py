@@ -285,6 +285,7 @@ def test_a_server_that_stands_still_at_the_end_keeps_nobody(mortal: _Mortal, tmp
             assert player.stop()["status"] == 0
             print(f"stopped in {time.monotonic() - began:.2f} s while JACK stood still")
         wait_until(lambda: not _uses(tmp_path), "nothing of it is left")
+    mortal.kill()  # told to leave, it waits ten seconds for whom it did not see leave
 
 
 @dataclass
