@@ -1,7 +1,8 @@
 """What ``make test`` runs: what is on real ports, in an order, and beside it what computes, whenever nobody else does.
 
 The soak and what bears a busy machine on real ports run beside each other, and then what keeps time, with no other such
-test beside it. Types and all the other tests compute, and take what these leave of the processors: they run in the
+test beside it. JACK's servers share a table in memory, and while one starts or ends a client of another may be told that
+there is none: so each of these jobs has a JACK of its own, where the system allows it. Types and all the other tests compute, and take what these leave of the processors: they run in the
 system's idle class, so that nothing ever waits for them. Each job's words are told when it is over, so that they stay
 together, but for the longest one's. Exit status 1 where anything fails; what keeps time is not tried where what is on
 real ports before it did.
@@ -9,6 +10,7 @@ real ports before it did.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -18,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Gives a command a shared memory and semaphores of its own.
+OWN_MEMORY = ("unshare", "--mount", "--ipc", "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh")
 #: Makes way for all else: the scheduler's idle class, or as nice as can be where there is none.
 IDLE = ("chrt", "--idle", "0") if shutil.which("chrt") else ("nice", "-n", "19")
 
@@ -31,22 +35,24 @@ class Job:
         command: it, with its arguments.
         yields: it makes way for all the others, and its libraries keep to one thread.
         aloud: its words are told as they come.
+        apart: it has a JACK of its own, where that can be.
     """
 
     name: str
     command: tuple[str, ...]
     yields: bool = False
     aloud: bool = False
+    apart: bool = False
 
     def run(self) -> bool:
         """Run it, tell of it, and say whether all is well."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         if self.yields:
             environment["OMP_NUM_THREADS"] = "1"
-        idle = IDLE if self.yields else ()
+        before = (*(IDLE if self.yields else ()), *(OWN_MEMORY if self.apart and own_memory() else ()))
         began = time.monotonic()
         done = subprocess.run(
-            [*idle, *self.command], env=environment, stdout=None if self.aloud else subprocess.PIPE,
+            [*before, *self.command], env=environment, stdout=None if self.aloud else subprocess.PIPE,
             stderr=None if self.aloud else subprocess.STDOUT, text=True, errors="replace", check=False,
         )  # fmt: skip
         fate = "" if done.returncode == 0 else f" FAILED ({done.returncode})"
@@ -54,13 +60,22 @@ class Job:
         return done.returncode == 0
 
 
+@functools.cache
+def own_memory() -> bool:
+    """Whether this system gives a command a memory of its own."""
+    try:
+        return subprocess.run([*OWN_MEMORY, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 def _tool(*command: str, yields: bool = False) -> Job:
     return Job(" ".join(command), (str(Path(sys.executable).with_name(command[0])), *command[1:]), yields)
 
 
-def _tests(marks: str, *flags: str, yields: bool = False, aloud: bool = False) -> Job:
+def _tests(marks: str, *flags: str, yields: bool = False, aloud: bool = False, apart: bool = False) -> Job:
     command = (sys.executable, "-m", "pytest", "--quiet", "-m", marks, *flags)
-    return Job(f"tests: {marks}", command, yields, aloud)
+    return Job(f"tests: {marks}", command, yields, aloud, apart)
 
 
 #: A process a processor; whichever is done first takes half of what is left to the other.
@@ -68,9 +83,11 @@ _SPREAD = ("--numprocesses", "auto", "--dist", "worksteal")
 #: Over in a moment.
 RULES = (_tool("ruff", "check", "."), _tool("ruff", "format", "--check", "."))
 #: Rows of jobs: one after the other in a row, the rows beside each other, no more than two of them on real ports.
-BESIDE = ((_tests("soak"),), (_tests("survival"), _tests("patient and not survival")))
+SOAK, SURVIVAL = _tests("soak", apart=True), _tests("survival", apart=True)
+PATIENT = _tests("patient and not survival", apart=True)
+BESIDE = ((SOAK, PATIENT), (SURVIVAL,)) if own_memory() else ((SOAK,), (SURVIVAL, PATIENT))
 #: No other one on real ports beside it.
-ALONE = (_tests("(jack or ardour or realtime) and not (patient or survival or soak)"),)
+ALONE = (_tests("(jack or ardour or realtime) and not (patient or survival or soak)", apart=True),)
 #: Beside all of these.
 YIELDING = (
     (_tests("not (jack or ardour or realtime)", *_SPREAD, yields=True, aloud=True),),

@@ -66,6 +66,20 @@ def test_what_yields_runs_when_nobody_else_does_and_everything_leaves_its_byteco
     assert [int(how) for _, how in others] == [int(nice), 19]
 
 
+def test_what_is_apart_has_a_memory_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    if not everything.own_memory():
+        pytest.skip("this system gives no command a memory of its own")
+    there = Path("/dev/shm") / f"antiphon-test-{os.getpid()}"
+    there.touch()
+    try:
+        code = f"import pathlib; print(pathlib.Path({str(there)!r}).exists())"
+        assert everything.in_turn((Job("beside", (sys.executable, "-c", code)),))
+        assert everything.in_turn((Job("apart", (sys.executable, "-c", code), apart=True),))
+    finally:
+        there.unlink()
+    assert [line for line in capfd.readouterr().out.splitlines() if not line.startswith("==")] == ["True", "False"]
+
+
 def test_rows_run_beside_each_other_and_a_row_ends_with_what_fails(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
