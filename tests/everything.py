@@ -1,11 +1,11 @@
 """What ``make test`` runs: what is on real ports, in an order, and beside it what computes, whenever nobody else does.
 
 The soak and what bears a busy machine on real ports run beside each other, and then what keeps time, with no other such
-test beside it. JACK's servers share a table in memory, and while one starts or ends a client of another may be told that
-there is none: so each of these jobs has a JACK of its own, where the system allows it. Types and all the other tests compute, and take what these leave of the processors: they run in the
-system's idle class, so that nothing ever waits for them. Each job's words are told when it is over, so that they stay
-together, but for the longest one's. Exit status 1 where anything fails; what keeps time is not tried where what is on
-real ports before it did.
+test beside it. JACK's servers share a table in memory, and while one starts or ends, a client of another may be told
+that there is none: so each of these jobs has a JACK of its own, where the system allows it. Types and all the other
+tests compute, and take what these leave of the processors: they run in the system's idle class, so that nothing ever
+waits for them. Each job's words are told when it is over, so that they stay together, but for the longest one's. Exit
+status 1 where anything fails; what keeps time is not tried where what is on real ports before it did.
 """
 
 from __future__ import annotations
