@@ -6,8 +6,7 @@ Threading model: one object belongs to one thread. How onnxruntime is opened: `m
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from struct import Struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,13 +30,12 @@ from antiphon.models.asking import (
 )
 from antiphon.models.bound_graph import BoundGraph
 from antiphon.models.errors import ModelError
-from antiphon.models.events import TOLD, told_of
+from antiphon.models.events import TOLD
 from antiphon.models.generator import (
     MAX_TICKS,
     PARTS,
     TICKS_PER_BEAT,
     TIME_CLASSES,
-    UNIFORMS,
     UNKNOWN_BEAT_IN_BAR,
     UNKNOWN_TICK_IN_BEAT,
     VELOCITY_STEP,
@@ -47,6 +45,7 @@ from antiphon.models.generator import (
     NothingAllowedError,
     rehearsed,
 )
+from antiphon.models.graph_inputs import AskedOnce, GraphInputs
 from antiphon.models.model_files import GRAPHS, ModelFiles, find_model
 from antiphon.models.note_memory import NoteMemory
 from antiphon.models.notes import SHIFTS, NoteTable
@@ -57,7 +56,7 @@ from antiphon.models.onnx_state import ROLL, OnnxState, StateLayout, layout_of
 from antiphon.models.parts import Part
 from antiphon.models.provider_trial import providers_for
 from antiphon.models.recent import Recent
-from antiphon.models.roll import KEYS, ROLL_CHANNELS, Roll
+from antiphon.models.roll import Roll
 from antiphon.models.sampling import draw, log_softmax
 from numpy.typing import NDArray
 
@@ -67,8 +66,6 @@ _GRID = tuple[int, int, int]
 _Taken = tuple[NDArray[np.float32], Roll, Recent]
 _FORBIDDEN = np.float32(-np.inf)
 _TIMES = np.arange(MAX_TICKS + 1)
-_TOLD = Struct(f"{TOLD}q")
-_SHARES = {count: Struct(f"{count}f") for count in (UNIFORMS, len(DRAWN_AT_ONCE))}
 
 
 class OnnxGenerator:
@@ -104,14 +101,14 @@ class OnnxGenerator:
         self._one_reply = BoundGraph(reply, width + len(DRAWN_AT_ONCE) + sum(CHANCES_AT_ONCE))
         self._one_next = BoundGraph(following, width + len(DRAWN) + sum(CHANCES))
         self._at_step, self._at_reply, self._at_next = (
-            _Inputs(graph, self._layout) for graph in (self._one_step, self._one_reply, self._one_next)
+            GraphInputs(graph, self._layout) for graph in (self._one_step, self._one_reply, self._one_next)
         )
         self._empty = OnnxState(
             np.zeros(width, np.float32), self._layout, Roll.empty(), Recent.nothing(), 0,
             NoteMemory(self._layout.recalled) if self._layout.recalled else None,
         )  # fmt: skip
-        self._asked_reply = _Once(at_once_asked)
-        self._asked_next = _Once(lambda constraints, _: asked_of(constraints))
+        self._asked_reply = AskedOnce(at_once_asked)
+        self._asked_next = AskedOnce(lambda constraints, _: asked_of(constraints))
 
     @property
     def files(self) -> ModelFiles:
@@ -150,17 +147,9 @@ class OnnxGenerator:
 
     def step(self, state: OnnxState, note: HeldNote) -> OnnxState:
         """Take one onset in; ``state`` stays valid."""
-        roll, recent = self._write(self._at_step, state, note)
+        roll, recent = self._at_step.write(state, note)
         self._one_step.run(*_recalled(state))
         return _after(state, self._one_step.output.copy(), roll, recent)
-
-    def _write(self, inputs: _Inputs, state: OnnxState, note: HeldNote) -> tuple[Roll, Recent]:
-        """Put a note and the state before it into a graph's inputs; give what sounds and what ended after it."""
-        roll, recent = state.roll.advance(note), state.recent.advance(note)
-        inputs.tell(told_of(state.roll.tick, note, recent))
-        roll.image(inputs.roll)
-        inputs.hidden[:] = state.row[state.layout.hidden]
-        return roll, recent
 
     def reply(
         self, state: OnnxState, note: HeldNote, constraints: Constraints, uniforms: NDArray[np.float64],
@@ -193,7 +182,7 @@ class OnnxGenerator:
     ) -> tuple[_Taken, Draw]:  # fmt: skip
         """Run the graph of a reply; what it leaves is `_after`'s."""
         inputs = self._at_reply
-        roll, recent = self._write(inputs, state, note)
+        roll, recent = inputs.write(state, note)
         asked = self._asked_reply(constraints, place[0])
         inputs.ask(asked, at_once_shares(uniforms, constraints.top_p))
         at_once_known(place, recent, inputs.known)
@@ -213,7 +202,7 @@ class OnnxGenerator:
     ) -> tuple[_Taken, Draw]:  # fmt: skip
         """Run the graph of a whole note; what it leaves is `_after`'s."""
         inputs = self._at_next
-        roll, recent = self._write(inputs, state, note)
+        roll, recent = inputs.write(state, note)
         asked = self._asked_next(constraints, 0)
         inputs.ask(asked, shares_of(uniforms, constraints.top_p))
         inputs.known[: KNOWN[0]] = places_of(note.tick, grid, constraints)
@@ -309,7 +298,7 @@ class OnnxGenerator:
         """Take a note into each of several states; see `Generator.step_together`."""
         feeds, sounding = [], []
         for state, note in zip(states, notes, strict=True):
-            sounding.append(self._write(self._at_step, state, note))
+            sounding.append(self._at_step.write(state, note))
             feed = {name: value.copy() for name, value in self._one_step.inputs.items()}
             if state.memory is not None:
                 feed["keys"], feed["values"] = state.memory.rows(state.notes)
@@ -325,47 +314,6 @@ class OnnxGenerator:
     ) -> list[tuple[Draw, ...]]:
         """Draw candidate continuations side by side; see `Generator.rollout`."""
         return rolled_out(self, state, constraints, uniforms, grid)
-
-
-class _Once:
-    """What is asked of a graph, made once for each object of constraints: they are immutable."""
-
-    def __init__(self, make: Callable[[Constraints, int], NDArray[np.float32]]) -> None:
-        self._make = make
-        self._made: tuple[Constraints, int, NDArray[np.float32]] | None = None
-
-    def __call__(self, constraints: Constraints, part: int) -> NDArray[np.float32]:
-        made = self._made
-        if made is None or made[0] is not constraints or made[1] != part:
-            made = self._made = (constraints, part, self._make(constraints, part))
-        return made[2]
-
-
-class _Inputs:
-    """Where in a graph's inputs a note, a state and what is asked are written.
-
-    Few numbers at a time are packed: an assignment to an array of them takes several times as long.
-    """
-
-    def __init__(self, graph: BoundGraph, layout: StateLayout) -> None:
-        told, given = graph.inputs["told"][0], graph.inputs["given"][0, 0]
-        state = ROLL + layout.hidden.stop
-        self.known = told[TOLD:]
-        self.roll, self.hidden = given[:ROLL].reshape(ROLL_CHANNELS, KEYS), given[ROLL:state]
-        self._told, self._given, self._asked = told.data, given.data, given[state:]
-        self._was_asked: NDArray[np.float32] | None = None
-
-    def tell(self, told: tuple[int, ...]) -> None:
-        """Write what `told_of` gives."""
-        _TOLD.pack_into(self._told, 0, *told)
-
-    def ask(self, asked: NDArray[np.float32], shares: Sequence[float]) -> None:
-        """Write what is asked, which is never changed, but for the shares, which it ends in."""
-        if asked is not self._was_asked:
-            self._was_asked = asked
-            self._asked[:] = asked
-        packed = _SHARES[len(shares)]
-        packed.pack_into(self._given, len(self._given) * 4 - packed.size, *shares)
 
 
 def _starts(first: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
