@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from typing import NamedTuple
 
@@ -63,7 +64,8 @@ class Density:
         """Onsets a beat over the two bars before a tick (or since the start, if that is later)."""
         since = max(self.start_tick, tick - _SPAN_TICKS)
         span = max(_LEAST_SPAN_TICKS, tick - since)
-        return sum(since <= onset < tick for onset in self._ticks) * TICKS_PER_BEAT / span
+        onsets = bisect_left(self._ticks, tick) - bisect_left(self._ticks, since)  # they are in order
+        return max(0, onsets) * TICKS_PER_BEAT / span
 
     def longest_gap(self, floor: float, shortest: int) -> int:
         """How long after the last onset the next may come (ticks) without the rate falling below a floor.

@@ -56,6 +56,8 @@ _RUB, _OWN_RUB, _OVER, _OF_CHORD, _OF_ROOT = -3.0, -2.0, -0.4, 2.0, 1.5
 _HAS_BASS = 52
 _UNDER = (Part.CHORDS, Part.PAD, Part.PIANO)
 _PITCHES = np.arange(PITCHES)
+#: By the pitch class of a note: every pitch a semitone from a note of that class.
+_BESIDE = [np.isin((_PITCHES - pitch_class) % 12, (1, 11)) for pitch_class in range(12)]
 _KIT = np.where((_PITCHES >= 35) & (_PITCHES <= 53), 0.0, -3.0).astype(np.float32)
 _LOW = (-0.12 * np.maximum(0, _PITCHES - 43)).astype(np.float32)
 
@@ -330,8 +332,7 @@ class Accompany(Mode):
         ringing = [note.pitch for part, notes in sounding.items() if part != Part.DRUMS for note in notes]
         for held, rub in ((ringing, _OWN_RUB), (held_by_them, _RUB)):
             for one in held:
-                rubs[(_PITCHES - one) % 12 == 1] = rub
-                rubs[(_PITCHES - one) % 12 == 11] = rub
+                rubs[_BESIDE[one % 12]] = rub
         for part, notes in sounding.items():
             if part == Part.DRUMS:
                 pitch[part] = pitch[part] + _KIT
