@@ -9,7 +9,9 @@ counted in performed pop songs (`daemon.brain.beat_table`). Only the past is use
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from antiphon.daemon.brain.beat_table import LOG_CHANCES, PLACES
@@ -52,31 +54,53 @@ class Belief:
     confidence: float  # 0 .. 1: how far what is thought agrees on the place in the beat
 
 
+class _Tables(NamedTuple):
+    """What never changes, for each place that a pulse may be in (tempo by tempo, a row of frames for each)."""
+
+    frames: NDArray[np.int64]  # of a beat, for each tempo
+    first: NDArray[np.int64]  # where each beat of each tempo begins
+    last: NDArray[np.int64]
+    tempo: NDArray[np.int64]
+    place: Floats
+    turn: NDArray[np.complex128]
+    change: Floats  # from tempo to tempo
+    chances: Floats  # of each kind of onset
+    start: Floats
+
+
+@functools.cache
+def _tables() -> _Tables:
+    """Make them: 2 ms, once a process."""
+    beats = np.geomspace(60.0 / _FASTEST_BPM, 60.0 / _SLOWEST_BPM, _TEMPI) / FRAME_S
+    frames = np.unique(np.round(beats).astype(np.int64))
+    lengths = np.repeat(frames, BEATS)
+    ends = np.cumsum(lengths)
+    first = (ends - lengths).reshape(-1, BEATS)
+    tempo = np.repeat(np.arange(len(frames)), frames * BEATS)
+    within = np.concatenate([np.tile(np.arange(length) / length, BEATS) for length in frames])
+    beat = np.concatenate([np.repeat(np.arange(BEATS), length) for length in frames])
+    place = beat + within
+    ratios = np.abs(np.log(frames[None] / frames[:, None]))
+    change = np.exp(-_STEADY * ratios)
+    middle = place + 0.5 / frames[tempo]
+    table = np.array(LOG_CHANCES) / 1000.0  # [PLACES, kinds]
+    chances = np.exp(_EVIDENCE * table[(middle / BEATS * PLACES).astype(np.int64) % PLACES].T)
+    usual = np.exp(-0.5 * (np.log(60.0 / (frames * FRAME_S) / _USUAL_BPM) / _SPREAD) ** 2)
+    start = (usual / frames)[tempo]
+    return _Tables(
+        frames, first, first + frames[:, None] - 1, tempo, place, np.exp(2j * np.pi * within),
+        (change / change.sum(axis=1, keepdims=True)).T.copy(), chances, start / start.sum(),
+    )  # fmt: skip
+
+
 class BeatModel:
     """The filter. Deterministic; about 20 us a frame."""
 
     def __init__(self) -> None:
-        beats = np.geomspace(60.0 / _FASTEST_BPM, 60.0 / _SLOWEST_BPM, _TEMPI) / FRAME_S
-        self._frames = np.unique(np.round(beats).astype(np.int64))  # of a beat, for each tempo
-        lengths = np.repeat(self._frames, BEATS)
-        ends = np.cumsum(lengths)
-        self._first = (ends - lengths).reshape(-1, BEATS)
-        self._last = self._first + self._frames[:, None] - 1
-        self._tempo = np.repeat(np.arange(len(self._frames)), self._frames * BEATS)
-        within = np.concatenate([np.tile(np.arange(frames) / frames, BEATS) for frames in self._frames])
-        beat = np.concatenate([np.repeat(np.arange(BEATS), frames) for frames in self._frames])
-        self._place = beat + within
-        self._turn = np.exp(2j * np.pi * within)
-        ratios = np.abs(np.log(self._frames[None] / self._frames[:, None]))
-        change = np.exp(-_STEADY * ratios)
-        self._change = (change / change.sum(axis=1, keepdims=True)).T.copy()
-        middle = self._place + 0.5 / self._frames[self._tempo]
-        table = np.array(LOG_CHANCES) / 1000.0  # [PLACES, kinds]
-        self._chances = np.exp(_EVIDENCE * table[(middle / BEATS * PLACES).astype(np.int64) % PLACES].T)
-        seconds = self._frames * FRAME_S
-        usual = np.exp(-0.5 * (np.log(60.0 / seconds / _USUAL_BPM) / _SPREAD) ** 2)
-        start = (usual / self._frames)[self._tempo]
-        self._start: Floats = start / start.sum()
+        tables = _tables()
+        self._frames, self._first, self._last, self._tempo = tables.frames, tables.first, tables.last, tables.tempo
+        self._place, self._turn = tables.place, tables.turn
+        self._change, self._chances, self._start = tables.change, tables.chances, tables.start
         self._now: Floats = self._start
 
     def reset(self) -> None:
