@@ -88,11 +88,10 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.fixture(scope="module")
-def jack(request: pytest.FixtureRequest) -> Iterator[JackServer]:
+def jack() -> Iterator[JackServer]:
     """A JACK server for one module's tests, and this process set to use it.
 
-    Synchronous, and with real-time priority where allowed, so that a busy machine loses no message. Where none of the
-    tests keeps time its cycles are longer: turning one costs as much however long it is.
+    Synchronous, and with real-time priority where allowed, so that a busy machine loses no message.
     """
     if not jack_installed():
         told = "there is no jackd: NOTHING that touches a real port was tested; sudo apt-get install jackd2"
@@ -100,11 +99,7 @@ def jack(request: pytest.FixtureRequest) -> Iterator[JackServer]:
             pytest.fail(told, pytrace=False)
         loud.tell(told)
         pytest.skip(told)
-    tests = [item for item in request.session.items if item.getparent(pytest.Module) is request.node]
-    slow = all(item.get_closest_marker("patient") or item.get_closest_marker("survival") for item in tests)
-    server = JackServer(
-        f"antiphon-test{os.getpid()}", synchronous=True, realtime=realtime_allowed(), period=256 if slow else 64
-    )
+    server = JackServer(f"antiphon-test{os.getpid()}", synchronous=True, realtime=realtime_allowed())
     with server, in_environment(server.environment):
         yield server
 
