@@ -15,6 +15,7 @@ from antiphon.models.alone import Rows, is_another_alone
 from antiphon.models.corpus import load_pieces
 from antiphon.models.notes import NoteTable
 from antiphon.models.onnx_scoring import score_pieces
+from antiphon.models.onnx_session import input_shapes
 from numpy.typing import NDArray
 
 #: The graphs that are compared: what a predicted event runs.
@@ -104,13 +105,10 @@ def _session(graph: bytes) -> Any:
 def _example(session: Any) -> dict[str, NDArray[Any]]:
     """Give a step's inputs: one row, as many notes recalled as a window has."""
     random = np.random.default_rng(0)
-    feed: dict[str, NDArray[Any]] = {}
-    for item in session.get_inputs():
-        recalled = _RECALLED + (item.name == "values")
-        sizes = [1, *(size if isinstance(size, int) else recalled for size in item.shape[1:])]
-        whole = item.type == "tensor(int64)"
-        feed[item.name] = np.zeros(sizes, np.int64) if whole else random.random(sizes, np.float32)
-    return feed
+    return {
+        name: np.zeros(shape, kind) if kind is np.int64 else random.random(shape, np.float32)
+        for name, (shape, kind) in input_shapes(session, 1, _RECALLED).items()
+    }
 
 
 def _timed(session: Any, feed: Mapping[str, NDArray[Any]], pause_s: float, count: int) -> dict[str, float]:

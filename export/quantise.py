@@ -20,7 +20,7 @@ _DOMAIN = "com.microsoft"
 BLOCK = 128
 #: Likewise of 4 bits: sixteen values need a finer scale.
 BLOCK_4 = 32
-#: Smaller products gain nothing.
+#: Smaller products gain nothing by it; those from here on are spared the operator that adds their bias.
 FEWEST_WEIGHTS = 2048
 #: A graph's note that whoever runs it sees to rows that would be alone.
 SEEN_TO = "antiphon.never_alone"

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from antiphon.models.onnx_session import input_shapes
 from numpy.typing import NDArray
 
 #: Rows that are tried together and alone, and notes recalled.
 _TRIED, _RECALLED = 5, 7
-_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
 class Rows:
@@ -42,19 +42,14 @@ class Rows:
 def is_another_alone(session: Any) -> bool:
     """Whether a row alone comes out otherwise than in a batch, of a graph whose inputs may be any numbers."""
     random = np.random.default_rng(0)
-    feed: dict[str, NDArray[Any]] = {}
-    for item in session.get_inputs():
-        sizes = [size if isinstance(size, int) else _RECALLED + (item.name == "values") for size in item.shape[1:]]
-        shape = (_TRIED, *sizes)
+    feed: dict[str, NDArray[Any]] = {
         # classes: any of their tables has two
-        feed[item.name] = random.integers(0, 2, shape) if item.type == "tensor(int64)" else _floats(random, shape)
+        name: random.integers(0, 2, shape) if kind is np.int64 else random.standard_normal(shape, np.float32)
+        for name, (shape, kind) in input_shapes(session, _TRIED, _RECALLED).items()
+    }
     together = session.run(None, feed)
     for row in range(_TRIED):
         alone = session.run(None, {name: value[row : row + 1] for name, value in feed.items()})
         if any(not np.array_equal(one[0], of_all[row]) for one, of_all in zip(alone, together, strict=True)):
             return True
     return False
-
-
-def _floats(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return random.standard_normal(shape, np.float32)

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 from antiphon.models.alone import Rows
+from antiphon.models.onnx_session import input_shapes
 from numpy.typing import NDArray
-
-_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
 class BoundGraph:
@@ -30,12 +29,12 @@ class BoundGraph:
         self.inputs: dict[str, NDArray[Any]] = {}
         self._growing: list[str] = []
         for item in rows.session.get_inputs():
-            sizes = item.shape[1:]
-            if all(isinstance(size, int) for size in sizes):
-                array = self.inputs[item.name] = np.zeros((1, *sizes), _TYPES[item.type])
-                self._binding.bind_input(item.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-            else:
+            if not all(isinstance(size, int) for size in item.shape[1:]):
                 self._growing.append(item.name)
+        for name, (shape, kind) in input_shapes(rows.session, 1, 0).items():
+            if name not in self._growing:
+                array = self.inputs[name] = np.zeros(shape, kind)
+                self._binding.bind_input(name, "cpu", 0, kind, shape, array.ctypes.data)
         self._output: NDArray[np.float32] = np.zeros((1, 1, width), np.float32)
         self.output: NDArray[np.float32] = self._output[0, 0]
         (given,) = rows.session.get_outputs()

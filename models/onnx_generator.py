@@ -90,7 +90,8 @@ class OnnxGenerator:
         self.provider_got = str(sessions[0].get_providers()[0])
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         self._layout = self._laid_out(sessions[0], sessions[2])
-        never_alone = is_another_alone(sessions[-1])  # of the last: all there is is in it
+        #: whether a row more is run with every call; tried on the last graph, as all there is is in it
+        self.never_alone = never_alone = is_another_alone(sessions[-1])
         self._step, self._time, self._pitch, self._touch, reply, following = (
             Rows(session, never_alone) for session in sessions
         )

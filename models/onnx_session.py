@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 from antiphon.models.errors import ModelError
 
@@ -20,6 +21,7 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
+_TYPES: dict[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(float)": np.float32}
 _ERRORS_ONLY = 3
 #: Characters told of the runtime's own error: it goes on about its sources.
 _MOST_TOLD = 160
@@ -46,6 +48,22 @@ def asked_providers(name: str) -> list[str]:
             "install the gpu extra on a machine with CUDA, or give --provider cpu"
         )
     return [wanted, "CPUExecutionProvider"] if wanted != "CPUExecutionProvider" else [wanted]
+
+
+def input_shapes(session: Any, rows: int, recalled: int) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
+    """Give shape and type of each of a session's inputs, by name.
+
+    Args:
+        session: an ``onnxruntime.InferenceSession``.
+        rows: the size of every first axis.
+        recalled: notes, where an axis is open; values have one row more (`note_memory`).
+    """
+    shapes = {}
+    for item in session.get_inputs():
+        notes = recalled + (item.name == "values")
+        sizes = (size if isinstance(size, int) else notes for size in item.shape[1:])
+        shapes[item.name] = (rows, *sizes), _TYPES[item.type]
+    return shapes
 
 
 def runtime_name() -> str:

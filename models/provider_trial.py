@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -26,8 +26,7 @@ import onnxruntime
 import platformdirs
 from antiphon.models.errors import ModelError
 from antiphon.models.model_files import ModelFiles
-from antiphon.models.onnx_session import PROVIDERS, asked_providers, open_session, runtime_name
-from numpy.typing import NDArray
+from antiphon.models.onnx_session import PROVIDERS, asked_providers, input_shapes, open_session, runtime_name
 
 #: Opens a graph with the execution providers asked for, in order.
 Open = Callable[[Path, Sequence[str]], Any]
@@ -36,7 +35,6 @@ _WARM, _TIMED = 5, 30
 #: Another one must be this much faster: a device that is woken up for nothing costs power, and its slowest calls more.
 _GAIN = 0.9
 _NOTES_RECALLED = 64
-_TYPES: Mapping[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(float)": np.float32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,9 @@ def _step_us(graph: Path, provider: str, opened: Open) -> float | None:
         session = opened(graph, [provider] if provider == CPU else [provider, CPU])
         if session.get_providers()[0] != provider:
             return None
-        feed = _example(session.get_inputs())
+        # one row, and as many notes recalled as live play often has
+        shapes = input_shapes(session, 1, _NOTES_RECALLED)
+        feed = {name: np.zeros(shape, kind) for name, (shape, kind) in shapes.items()}
         times = []
         for _ in range(_WARM + _TIMED):
             began = time.perf_counter_ns()
@@ -149,16 +149,6 @@ def _step_us(graph: Path, provider: str, opened: Open) -> float | None:
     except (ModelError, RuntimeError):  # what onnxruntime raises of a device's faults are runtime errors
         return None
     return median(times[_WARM:])
-
-
-def _example(inputs: Sequence[Any]) -> dict[str, NDArray[Any]]:
-    """Give zeros of each input's shape: one row, and as many notes recalled as live play often has."""
-    feed: dict[str, NDArray[Any]] = {}
-    for item in inputs:
-        recalled = _NOTES_RECALLED + (item.name == "values")
-        sizes = [size if isinstance(size, int) else recalled for size in item.shape[1:]]
-        feed[item.name] = np.zeros((1, *sizes), _TYPES[item.type])
-    return feed
 
 
 def _path(files: ModelFiles, device: str, cache: Path | None) -> Path:

@@ -173,6 +173,15 @@ def test_a_jack_that_is_not_right_is_told(
         driver.driver()
 
 
+def test_a_processor_that_needs_a_row_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from antiphon.daemon.doctor import playing
+    from antiphon.models import onnx_generator
+
+    assert "one row" not in playing.provider() or onnx_generator.OnnxGenerator.load("antiphon").never_alone
+    monkeypatch.setattr(onnx_generator, "is_another_alone", lambda _: True)
+    assert "multiplies one row otherwise than several" in playing.provider()
+
+
 def test_it_is_told_as_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     status = cli.main(["doctor", "--json"])
     told = json.loads(capsys.readouterr().out)

@@ -47,6 +47,27 @@ def test_follow_replies_at_once_and_ends_with_the_note() -> None:
     assert chosen.handle(off(1.4, 60)) == [Record(Kind.END, id=1, t_ns=ns(1.4))]
 
 
+def test_a_reply_leaves_first_where_nothing_comes_before_it() -> None:
+    """What is given as soon as it is drawn is the reply alone; all orders, and their order, are what they were."""
+    plain, eager = started("follow")[0], started("follow")[0]
+    sent: list[Record] = []
+    known: list[int] = []  # how many notes the window held when each left: its own not yet
+
+    def send(order: Record) -> None:
+        sent.append(order)
+        known.append(len(eager.window.notes))
+
+    eager.send_first(send)
+    for record in (on(1.0, 60), on(1.2, 64), off(1.3, 60), on(1.5, 64), on(1.6, 67), off(1.7, 64), off(1.8, 67)):
+        before = len(sent)
+        given = eager.handle(record)
+        assert sent[before:] + given == plain.handle(record)
+    # a key that is struck again ends its reply first: that order comes before the new one
+    assert [order.t_ns for order in sent] == [ns(1.0), ns(1.2), ns(1.6)]
+    assert {order.kind for order in sent} == {Kind.NOTE}
+    assert known == [1, 3, 7]
+
+
 def test_a_reply_costs_one_step_and_one_sample() -> None:
     chosen, generator = started("follow")
     for index in range(300):

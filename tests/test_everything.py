@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -62,8 +63,9 @@ def test_what_yields_runs_when_nobody_else_does_and_everything_leaves_its_byteco
         (line.split()[1:], line.split()[0]) for line in capfd.readouterr().out.splitlines() if not line.startswith("==")
     ]
     assert own[1:] == ["None", "False"]
-    assert [told for told, _ in others] == [["True", "1", "False"], [own[0], "1", "False"]]
-    assert [int(how) for _, how in others] == [int(nice), 19]
+    if shutil.which("chrt"):
+        assert others.pop(0) == (["True", "1", "False"], nice)
+    assert [(told, int(how)) for told, how in others] == [([own[0], "1", "False"], 19)] * len(others)
 
 
 def test_what_is_apart_has_a_memory_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:

@@ -132,13 +132,8 @@ class Engine:
         """What a reply that leaves at once may be."""
         return self._stage.palette.at_once
 
-    @property
-    def send_first(self) -> SendFirst | None:
-        """Who is given a reply as soon as it is drawn; None: it is among what `handle` gives, as all else is."""
-        return self._stage.send_first
-
-    @send_first.setter
-    def send_first(self, send: SendFirst | None) -> None:
+    def send_first(self, send: SendFirst) -> None:
+        """Have a reply given to this as soon as it is drawn; otherwise it is among what `handle` gives, as all else."""
         self._stage.send_first = send
 
     @property

@@ -85,7 +85,7 @@ class Brain:
         self._next_tidy_ns = 0
         self._no_room = ""
         self._hints = Hints()  # for the journal, as it was said
-        engine.send_first = self._send_first
+        engine.send_first(self._send_first)
 
     def run(self, opening: Iterable[Record]) -> None:
         """Take the opening records, say READY, and play until the player closes or says STOP."""

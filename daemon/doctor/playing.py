@@ -35,12 +35,15 @@ def provider() -> str:
     """
     from antiphon.daemon.config import load  # noqa: PLC0415
     from antiphon.models.load import load_generator  # noqa: PLC0415  a third of a second
+    from antiphon.models.onnx_generator import OnnxGenerator  # noqa: PLC0415  onnxruntime
 
     options = load(None).options
     generator = load_generator(options["model"], options["provider"])
     told = f"{generator.name} loads: asked for {generator.provider_asked}, got {generator.provider_got}"
     if options["provider"] == "auto" and (trial := _trial(options["model"])):
         told += f"; {trial}"
+    if isinstance(generator, OnnxGenerator) and generator.never_alone:
+        told += "; this processor multiplies one row otherwise than several, so each call runs one more (slower)"
     return told
 
 
