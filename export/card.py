@@ -7,11 +7,12 @@ from typing import Any
 
 from antiphon.export.precisions import SHIPPED
 from antiphon.export.precisions_table import show as precisions
+from antiphon.export.quantise import BLOCK, BLOCK_4
 from antiphon.models.evaluation import show
 
 _WEIGHTS = {
-    "fp32": "in 32 bits", "fp16": "in 16 bits", "int8": "in 8 bits with a scale for each 128 of a row",
-    "int4": "in 4 bits with a scale for each 32 of a row",
+    "fp32": "in 32 bits", "fp16": "in 16 bits", "int8": f"in 8 bits with a scale for each {BLOCK} of a row",
+    "int4": f"in 4 bits with a scale for each {BLOCK_4} of a row",
 }  # fmt: skip
 
 

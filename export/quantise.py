@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 _DOMAIN = "com.microsoft"
-#: Weights a scale is shared by, along a row. A power of two; 128 fits rows of 352 and 384 with little padding.
-BLOCK = 128
+#: Weights a scale is shared by, along a row. A power of two, that fits rows of 352 and 384 with little padding; from
+#: 128 on, one row goes another way than two on some processors (AVX-512 with VNNI).
+BLOCK = 64
 #: Likewise of 4 bits: sixteen values need a finer scale.
 BLOCK_4 = 32
 #: Smaller products gain nothing by it; those from here on are spared the operator that adds their bias.

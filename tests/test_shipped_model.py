@@ -149,20 +149,23 @@ def _went_on(
 def test_where_a_row_alone_is_another_it_is_told() -> None:
     """As some processors' 8-bit products are: of one row, and of the last of an odd number."""
 
-    class Odd:
+    class Session:
+        def __init__(self, odd: bool) -> None:
+            self.odd = odd
+
         def get_inputs(self) -> list[Any]:
             shapes = {"told": ("tensor(int64)", ["b", 3]), "given": ("tensor(float)", ["b", 1, 4])}
             return [SimpleNamespace(name=name, type=kind, shape=shape) for name, (kind, shape) in shapes.items()]
 
         def run(self, _: None, feed: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
             rows = feed["given"][:, 0].copy()
-            if len(rows) % 2:
+            if len(rows) % 2 and self.odd:
                 rows[-1] = np.nextafter(rows[-1], 9)
             return [rows]
 
-    odd = Odd()
+    odd = Session(odd=True)
     assert is_another_alone(odd)
-    assert not is_another_alone(open_session(find_model("antiphon").graph("time"), remedy=""))
+    assert not is_another_alone(Session(odd=False))
     feed: dict[str, NDArray[Any]] = {
         "told": np.zeros((3, 3), np.int64),
         "given": np.random.default_rng(0).random((3, 1, 4), np.float32),
