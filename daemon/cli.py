@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
+from antiphon.daemon.commands.outcome import outcome
 from antiphon.models.errors import AntiphonError
 
 #: Each is a module of `antiphon.daemon.commands` with ``main(argv) -> exit status``.
@@ -31,33 +32,24 @@ COMMANDS = {
     "doctor": "say what this machine has and lacks, and what to do about it",
     "version": "print the version",
 }
-_MISTAKE = 2
-_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status: 2 for what the user can mend, told in one line."""
+    """Run one command and give its exit status; see `outcome`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    name = arguments[0] if arguments else "--help"
-    try:
-        if name in ("-h", "--help", "help"):
-            print(usage())
-            return 0
-        if name in ("-V", "--version"):
-            name = "version"
-        if name not in COMMANDS:
-            raise AntiphonError(f"there is no command {name!r}; give one of {', '.join(COMMANDS)}")
-        module = importlib.import_module(f"antiphon.daemon.commands.{name}")
-        return int(module.main(arguments[1:]))
-    except AntiphonError as error:
-        print(f"antiphon: {error}", file=sys.stderr)
-        return _MISTAKE
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return _INTERRUPTED
-    except BrokenPipeError:  # `antiphon osc | head`: nobody reads on, and nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return outcome(partial(_run, arguments[0] if arguments else "--help", arguments[1:]))
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    if name in ("-h", "--help", "help"):
+        print(usage())
         return 0
+    if name in ("-V", "--version"):
+        name = "version"
+    if name not in COMMANDS:
+        raise AntiphonError(f"there is no command {name!r}; give one of {', '.join(COMMANDS)}")
+    module = importlib.import_module(f"antiphon.daemon.commands.{name}")
+    return int(module.main(arguments))
 
 
 def usage() -> str:

@@ -59,7 +59,7 @@ class Kind(IntEnum):
     SEED = 43  # a fresh random stream (id: seed)
     START = 44  # a session's first engine (id: seed)
     RESTART = 45  # a new engine after a lost brain (id: seed; u_ns: the next note's id; a: 1 where the internal clock
-    #               ran, value: its beat at t_ns)
+    #               ran, value: its beat at t_ns; b: 1 where the player was lost with it)
     CONTEXT = 46  # after RESTART, a performer's note that it starts from (a: part, b: pitch, c: velocity,
     #               t_ns onset, u_ns end or 0 = held, value: 1 where only a pedal holds it)
     OWN_CONTEXT = 47  # after RESTART, a note of Antiphon's own (id; t_ns onset sent, u_ns end or 0)
@@ -77,6 +77,7 @@ class Kind(IntEnum):
     # ---- from the player, beside those above --------------------------------------------------------------
     SLEPT = 70  # the machine was suspended (u_ns: for so long); everything has been ended and cancelled
     PERIOD = 72  # inputs come at the start of cycles (u_ns: so long; 0: at any time); never written down
+    PLAYER_BACK = 73  # (id: how many players there have been; t_ns: when the one before died; u_ns: when it began)
     # ---- into the engine, beside those above --------------------------------------------------------------
     LATE = 71  # what follows waited: it is t_ns already
 

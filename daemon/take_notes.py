@@ -20,6 +20,9 @@ _NOTES_OFF = {120, 123, 124, 125, 126, 127}
 _PART_OF_CHANNEL = {channel: part for part, channel in OUTPUT_CHANNEL.items()}
 
 
+_COUNTED = (Kind.SENT, Kind.DROPPED, Kind.CANCELLED, Kind.CUT, Kind.BRAIN_LOST, Kind.PLAYER_BACK)
+
+
 class NoteCollector:
     """Takes a session's records in and gives the notes they make.
 
@@ -42,7 +45,7 @@ class NoteCollector:
         self._held: dict[tuple[int, int, int], int] = {}  # (port, channel, pitch) -> place in _notes
         self._sounding: dict[int, int] = {}  # note id -> place in _notes
         self._lateness_ms: list[float] = []
-        self._counts = {Kind.SENT: 0, Kind.DROPPED: 0, Kind.CANCELLED: 0, Kind.CUT: 0, Kind.BRAIN_LOST: 0}
+        self._counts = dict.fromkeys(_COUNTED, 0)
         self._heard = 0
         self._unfinished = 0
         self._last_s = 0.0
@@ -66,8 +69,11 @@ class NoteCollector:
         elif kind == Kind.OUT:
             self._moved_on(record.u_ns)
             self._send(record)
-        elif kind in (Kind.STOP, Kind.BRAIN_LOST, Kind.BRAIN_UP, Kind.PORT):
-            self._moved_on(record.t_ns)
+        elif kind in (Kind.STOP, Kind.BRAIN_LOST, Kind.BRAIN_UP, Kind.PORT, Kind.PLAYER_BACK):
+            t_s = self._moved_on(record.t_ns)
+            if kind == Kind.PORT and not record.a and not record.b:  # nobody hears any more when its keys go up
+                for key in [key for key in self._held if key[0] == record.id]:
+                    self._release(key, t_s)
 
     def finish(self) -> list[TakeNote]:
         """End what still sounds with the last thing that happened, and give every note."""
@@ -92,6 +98,7 @@ class NoteCollector:
             cut=self._counts[Kind.CUT],
             unfinished=self._unfinished,
             brain_restarts=self._counts[Kind.BRAIN_LOST],
+            player_restarts=self._counts[Kind.PLAYER_BACK],
             lateness_p50_ms=_percentile(late, 0.5),
             lateness_p99_ms=_percentile(late, 0.99),
             lateness_max_ms=late[-1] if late else 0.0,

@@ -68,6 +68,8 @@ def take_from_records(
             markers.append(Marker(t_s, "brain lost"))
         elif record.kind == Kind.BRAIN_UP and record.id > 1:
             markers.append(Marker(t_s, "brain back"))
+        elif record.kind == Kind.PLAYER_BACK:
+            markers += [Marker(t_s, "player lost"), Marker(notes.seconds(record.u_ns), "player back")]
         notes.take_in(record)
     markers += _engine_markers(engine, notes, names_of(model))
     marks = _tempo_marks(engine, notes, session)

@@ -81,6 +81,7 @@ class Counters:
     cut: int = 0
     unfinished: int = 0
     brain_restarts: int = 0
+    player_restarts: int = 0
     lateness_p50_ms: float = 0.0
     lateness_p99_ms: float = 0.0
     lateness_max_ms: float = 0.0

@@ -58,6 +58,7 @@ def test_every_command_has_its_module_and_every_module_its_command() -> None:
         "fast",
         "flags",
         "forward",
+        "outcome",
         "parser",
         "session_end",
         "session_guard",

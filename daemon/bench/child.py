@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from antiphon.daemon.errors import TakeError
 from antiphon.daemon.journal import read_journal
@@ -26,13 +26,33 @@ _OPENED = re.compile(r"ports open \(.*?\): in (?P<into>[^,;]+).*; out (?P<out>[^
 _Found = TypeVar("_Found")
 
 
+class _Process(NamedTuple):
+    pid: int
+    parent: int
+    command: str
+
+
+def _processes() -> list[_Process]:
+    """List every process that is no zombie."""
+    command = ["ps", "-o", "pid=,ppid=,stat=,args=", "-A"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    rows = (line.split(None, 3) for line in listed.splitlines())
+    return [_Process(int(row[0]), int(row[1]), row[-1]) for row in rows if row[2][0] != "Z"]
+
+
+def _descendants(rows: list[_Process], pid: int) -> list[_Process]:
+    """Give a process's children, theirs, and so on."""
+    children = [row for row in rows if row.parent == pid]
+    return children + [row for child in children for row in _descendants(rows, child.pid)]
+
+
 class Session:
     """A context manager: starts one with takes and settings of its own; whatever happens, it is gone in the end.
 
     Attributes:
         started_ns: when it was started, in perf_counter_ns.
         lines: what it has said on standard error.
-        process: the player.
+        process: what was started: the player, or the process that waits for it.
         program: what is started, with ``jam`` and the flags after it.
     """
 
@@ -98,18 +118,21 @@ class Session:
         return self._await(self._opened, "open its ports")
 
     @property
+    def player_pid(self) -> int:
+        """The player's process id: of a fork of the process that was started, or where it has none, of that itself."""
+        rows = _processes()
+        command = next((row.command for row in rows if row.pid == self.process.pid), "")
+        forks = (row.pid for row in _descendants(rows, self.process.pid) if row.command == command)
+        return next(forks, self.process.pid)
+
+    @property
     def brain_pid(self) -> int | None:
         """The brain's process id, or None while there is none."""
         return next(iter(self.children("antiphon.daemon.brain")), None)
 
     def children(self, word: str) -> list[int]:
-        """Give the processes that it has started, are no zombies, and whose command has a word in it."""
-        listed = subprocess.run(
-            ["ps", "-o", "pid=,ppid=,stat=,args=", "-A"], capture_output=True, text=True, check=False
-        ).stdout
-        rows = [line.split(None, 3) for line in listed.splitlines()]
-        parent = str(self.process.pid)
-        return [int(row[0]) for row in rows if row[1] == parent and row[2][0] != "Z" and word in row[-1]]
+        """Give the processes that descend from it, are no zombies, and whose command has a word in it."""
+        return [row.pid for row in _descendants(_processes(), self.process.pid) if word in row.command]
 
     def wait_ready(self) -> Self:
         """Wait until the brain plays. Raises: TakeError: the session ends before."""

@@ -64,7 +64,7 @@ def idle(place: Place) -> Standing:
         brain = session.brain_pid
         if brain is None:
             raise TakeError("the measured session lost its brain; look into its takes with: antiphon doctor")
-        pids = (session.process.pid, brain)
+        pids = (session.player_pid, brain)
         time.sleep(_SETTLE_S)
         shares = []
         for _ in range(_RUNS):

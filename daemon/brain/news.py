@@ -36,6 +36,8 @@ def warning(record: Record, ports: Mapping[str, Any]) -> str:
         ports: what session.json holds of them.
     """
     if record.kind == Kind.RESTART:
+        if record.b:
+            return "player and brain are back; what was played meanwhile was not heard"
         return "the brain was lost and is back; what was played meanwhile is in the take"
     if record.kind == Kind.SLEPT:
         return f"the machine slept for {record.u_ns / 1e9:.0f} s; everything that sounded is ended, and it begins again"

@@ -98,8 +98,8 @@ def resume_records(folder: SessionFolder, generator: Generator, model: int = 0) 
     beat = internal_beat(log, at_start, now_ns)
     opening = [
         *([] if model == _last_model(log) else [Record(Kind.MODEL, id=model, t_ns=now_ns)]),
-        Record(Kind.RESTART, int(beat is not None), id=(seed + restarts) % 2**32, t_ns=now_ns, u_ns=next_id,
-               value=beat or 0.0),
+        Record(Kind.RESTART, int(beat is not None), int(_lost_its_player(wire)), id=(seed + restarts) % 2**32,
+               t_ns=now_ns, u_ns=next_id, value=beat or 0.0),
         *clock_context(wire),
         *told_context(log),
         *context_records(wire, log, settings, channel_parts, port_parts_of(session)),
@@ -111,14 +111,22 @@ def resume_records(folder: SessionFolder, generator: Generator, model: int = 0) 
 _OF_THE_LOG = (
     Kind.START, Kind.RESTART, Kind.SET, Kind.MODEL, Kind.SAMPLED, Kind.TOLD_BEAT, Kind.NUDGE, Kind.TAPPED,
 )  # fmt: skip
-_OF_THE_WIRE = (Kind.MIDI_IN, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
-_NAMES_A_NOTE = (Kind.SAMPLED, *_OF_THE_WIRE[1:])
+_NAMES_A_NOTE = (Kind.SAMPLED, Kind.SENT, Kind.ENDED, Kind.CUT, Kind.DROPPED, Kind.CANCELLED)
+_OF_THE_WIRE = (Kind.MIDI_IN, *_NAMES_A_NOTE[1:], Kind.PORT, Kind.BRAIN_UP, Kind.PLAYER_BACK)
+
+
+def _lost_its_player(wire: Iterable[Record]) -> bool:
+    """Whether the brain before went with its player."""
+    last = (record.kind for record in reversed(list(wire)) if record.kind in (Kind.BRAIN_UP, Kind.PLAYER_BACK))
+    return next(last, None) == Kind.PLAYER_BACK
 
 
 def pedal_context(wire: Iterable[Record], trigger_cc: int = -1) -> list[Record]:
     """Give the pedals that are down as they were pressed; they belong after the context's notes."""
     down: dict[tuple[int, int, int], Record] = {}  # by port, channel, controller
     for record in wire:
+        if _is_lost_input(record):
+            down = {pedal: pressed for pedal, pressed in down.items() if pedal[0] != record.id}
         if record.kind != Kind.MIDI_IN:
             continue
         if record.a == TRANSPORT_STOP:
@@ -155,6 +163,8 @@ def context_records(
             if record.a >= SYSTEM and record.a != TRANSPORT_STOP:
                 continue
             _hear(performer.feed(record), heard, past, own_part)
+        elif _is_lost_input(record):
+            _hear(performer.silence(record.t_ns, record.id), heard, past, own_part)
         elif record.kind == Kind.SENT and record.id in parts:
             note = _Past(record.u_ns, parts[record.id], record.b, record.c, id=record.id)
             own[record.id] = note
@@ -165,6 +175,10 @@ def context_records(
         note.key_up = not held.key_down
     past.sort(key=lambda note: note.onset_ns)
     return [note.record() for note in past[-(settings.window + settings.hop) :]]
+
+
+def _is_lost_input(record: Record) -> bool:
+    return record.kind == Kind.PORT and not record.a and not record.b
 
 
 def _hear(events: Iterable[Any], heard: dict[PlayedNote, _Past], past: list[_Past], part: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.daemon.messages import Kind
 from antiphon.daemon.session import SessionFolder
 
 
@@ -27,9 +28,15 @@ def leave_take(session: SessionFolder, *, render: bool) -> None:
 def anything_played(session: SessionFolder) -> bool:
     """Whether anyone played a note in it, the performer or Antiphon."""
     from antiphon.daemon.journal import read_journal  # noqa: PLC0415
-    from antiphon.daemon.messages import Kind  # noqa: PLC0415
 
     return any(record.kind in (Kind.MIDI_IN, Kind.SENT) for record in read_journal(session.path, "wire"))
+
+
+def of_kind(session: SessionFolder, kind: Kind) -> int:
+    """Count the records of a kind at its ports."""
+    from antiphon.daemon.journal import read_journal  # noqa: PLC0415
+
+    return sum(record.kind == kind for record in read_journal(session.path, "wire"))
 
 
 def discard(session: SessionFolder) -> None:

@@ -1,4 +1,7 @@
-"""The guard's process: `antiphon.daemon.player.guard`, and what makes the take of a session whose player died."""
+"""The guard's process: `antiphon.daemon.player.guard`, and what it needs to know and do of a session's folder.
+
+That is imported when it is needed: while it waits, the guard is to be small.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,15 @@ from pathlib import Path
 from antiphon.daemon.player.guard import main
 
 
+def goes_on(session: Path) -> bool:
+    """Whether somebody still holds the session, and so starts its player again."""
+    from antiphon.daemon.session import SessionFolder  # noqa: PLC0415
+
+    return SessionFolder(session).is_running
+
+
 def recovered(session: Path) -> str:
     """Make the session's take, and say where it lies."""
-    # here and not before: while it waits, the guard is to be small
     from antiphon.daemon.recover import recover_session  # noqa: PLC0415
     from antiphon.export.take_midi import midi_bytes  # noqa: PLC0415  imports mido
 
@@ -18,4 +27,4 @@ def recovered(session: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], recovered))
+    sys.exit(main(sys.argv[1:], goes_on, recovered))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from antiphon.daemon.player.lives import Life
+
 BRAIN_COMMAND = (sys.executable, "-m", "antiphon.daemon.brain")
 #: After a performer's file: time for an answer to begin, or an accompaniment to fade, and for an answer to end.
 TAIL_S, ANSWER_TAIL_S = 4.0, 12.0
@@ -43,6 +45,7 @@ class PlayerConfig:
         part_offsets: added to that for the notes of these parts, in ms.
         brain: the command that runs a brain; socket number and session folder are appended.
         stop_s: how long a brain may take to leave, in seconds; then it is killed.
+        life: where a process waits for this one, to start another if it dies.
         tell: takes plain lines for the user, at the start only; called in the main thread.
     """
 
@@ -63,6 +66,7 @@ class PlayerConfig:
     part_offsets: Mapping[str, float] = field(default_factory=dict)
     brain: tuple[str, ...] = BRAIN_COMMAND
     stop_s: float = 2.0
+    life: Life | None = None
     tell: Callable[[str], None] = _silent
 
 

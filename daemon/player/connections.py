@@ -1,4 +1,4 @@
-"""Where the player's outputs are connected, as the guard sees it from outside: JACK's library, ALSA's ``/proc``."""
+"""Where the player's ports are connected, as the guard sees it from outside: JACK's library, ALSA's ``/proc``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 from antiphon.daemon.player.jack_library import JackClient
 
-#: One output port of our own: its client's name and its own.
-Source = tuple[str, str]
-#: For each source the ports that it plays to: on JACK by full name, on ALSA by address (``128:0``).
-Connections = dict[Source, tuple[str, ...]]
+#: One port of our own: its client's name and its own.
+Port = tuple[str, str]
+#: For each of our ports those at the other ends of its cables: on JACK by full name; on ALSA by address (``128:0``), of
+#: outputs only.
+Connections = dict[Port, tuple[str, ...]]
 
 _CLIENTS = Path("/proc/asound/seq/clients")
 _CLIENT = re.compile(r'Client +\d+ : "(.*)" \[')
@@ -19,8 +20,8 @@ _PORT = re.compile(r'  Port +\d+ : "(.*)" \(')
 _TARGETS = "    Connecting To: "
 
 
-def alsa_connections(listed: str, sources: Sequence[Source]) -> Connections:
-    r"""Read the connections of ``sources`` from ALSA's own list of its sequencer's clients. Pure.
+def alsa_connections(listed: str, ports: Sequence[Port]) -> Connections:
+    r"""Read the connections of ``ports`` from ALSA's own list of its sequencer's clients. Pure.
 
     >>> listed = 'Client 128 : "Antiphon" [User]\n  Port   0 : "Antiphon out" (R-e-)\n'
     >>> listed += '    Connecting To: 14:0, 20:1[ex]\n'
@@ -34,7 +35,7 @@ def alsa_connections(listed: str, sources: Sequence[Source]) -> Connections:
             client, port = match[1], ""
         elif match := _PORT.match(line):
             port = match[1]
-            if (client, port) in sources:
+            if (client, port) in ports:
                 found[client, port] = ()
         elif line.startswith(_TARGETS) and (client, port) in found:
             targets = line.removeprefix(_TARGETS).split(", ")
@@ -43,19 +44,19 @@ def alsa_connections(listed: str, sources: Sequence[Source]) -> Connections:
 
 
 class ConnectionWatch:
-    """Remembers where the sources were connected, through whatever happens to them. Belongs to one thread."""
+    """Remembers where ports were connected, through whatever happens to them. Belongs to one thread."""
 
-    def __init__(self, api: str, sources: Sequence[Source]) -> None:
+    def __init__(self, api: str, ports: Sequence[Port]) -> None:
         """Prepare.
 
         Args:
             api: ``alsa`` or ``jack``.
-            sources: the ports to watch.
+            ports: those to watch.
 
         Raises:
             OSError: JACK's library is not to be found.
         """
-        self._sources = tuple(sources)
+        self._ports = tuple(ports)
         self._jack = JackClient() if api == "jack" else None
         self._last: Connections = {}
         self._before: Connections = {}
@@ -63,17 +64,33 @@ class ConnectionWatch:
     def look(self) -> None:
         """Remember what is connected now."""
         now = self._now()
-        # A source that is not there has lost its connections with the player: what it had is what counts.
+        # A port that is not there has lost its connections with the player: what it had is what counts.
         self._before, self._last = self._last, {**self._last, **now}
 
     def known(self) -> Connections:
         """Give the connections at the last two looks: the last may have seen a dying player's half taken down."""
         both: Connections = {}
-        for source in self._sources:
-            names = (*self._last.get(source, ()), *self._before.get(source, ()))
+        for port in self._ports:
+            names = (*self._last.get(port, ()), *self._before.get(port, ()))
             if names:
-                both[source] = tuple(dict.fromkeys(names))
+                both[port] = tuple(dict.fromkeys(names))
         return both
+
+    def restore(self, wanted: Connections) -> bool:
+        """Connect again what is there of this; give whether nothing more is to be waited for.
+
+        Our own ports are waited for; whoever is gone of the others has taken its cables with it. ALSA lets nobody
+        connect what is another's: there, ports that were named are joined by the new player itself.
+        """
+        if self._jack is None or not self._jack.is_open:
+            return True
+        found = self._jack.connections(f"{client}:{port}" for client, port in wanted)
+        for (client, port), others in wanted.items():
+            name = f"{client}:{port}"
+            for other in others if name in found else ():
+                if other not in found[name]:
+                    self._jack.connect(name, other)
+        return len(found) == len(wanted)
 
     def close(self) -> None:
         """Leave the server. Idempotent."""
@@ -83,12 +100,12 @@ class ConnectionWatch:
     def _now(self) -> Connections:
         if self._jack is None:
             try:
-                return alsa_connections(_CLIENTS.read_text(errors="replace"), self._sources)
+                return alsa_connections(_CLIENTS.read_text(errors="replace"), self._ports)
             except OSError:
                 return {}
         if self._jack.gone:
             self._jack.forget()
         if not self._jack.is_open and not self._jack.open("Antiphon guard"):
             return {}
-        full = {f"{client}:{port}": (client, port) for client, port in self._sources}
+        full = {f"{client}:{port}": (client, port) for client, port in self._ports}
         return {full[name]: targets for name, targets in self._jack.connections(full).items()}

@@ -2,9 +2,10 @@
 
 ``python -m antiphon.daemon.commands.session_guard FD TABLE_FD FACTS``: FD is the read end of a pipe whose other end
 only the player holds; TABLE_FD a `sounding_table.SoundingTable`; FACTS a JSON object: ``api``, ``sources`` (our output
-ports, each [client, port]) and ``session``. A byte on the pipe is the player's good-bye, and the guard leaves; the end
-of the stream without one is the player's death. Then it opens outputs of the same names, joined to what the player's
-were connected to, ends what sounds, sees that the brain leaves, makes the take, and says so in one line.
+ports, each [client, port]), ``sinks`` (our input ports, likewise) and ``session``. A byte on the pipe is the player's
+good-bye, and the guard leaves; the end of the stream without one is the player's death. Then it opens outputs of the
+same names, joined to what the player's were connected to, ends what sounds, sees that the brain leaves, and says so in
+one line. A session whose player is started again (`lives`) gets its cables back; of another it makes the take.
 
 It has a session of its own, so that neither Ctrl-C nor a terminal that closes reaches it. Of the standard streams it
 has only standard error, for that one line.
@@ -23,33 +24,37 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rtmidi
-from antiphon.daemon.player.connections import Connections, ConnectionWatch, Source
+from antiphon.daemon.player.connections import Connections, ConnectionWatch, Port
 from antiphon.daemon.player.jack_library import hush_jack
 from antiphon.daemon.player.part_ports import carried
-from antiphon.daemon.player.sounding_table import SoundingTable
+from antiphon.daemon.player.sounding_table import Guarding, SoundingTable
 
 #: How often the connections are looked at: one made less long before the end is not known.
 _LOOK_S = 0.25
 #: JACK carries nothing over a connection before its graph has turned; so the ends go out at once and after this again.
 _AGAIN_S = 0.1
-#: The brain leaves by itself at the end of its stream; one that does not in this time hangs.
-_BRAIN_LEAVES_S = 3.0
+#: The brain leaves by itself at the end of its stream; one that does not in this time hangs. A new player waits for it.
+_BRAIN_LEAVES_S, _BRAIN_LEAVES_SOON_S = 3.0, 0.5
+#: A new player's ports are there within a second; who is not in this time does not come.
+_NEW_PORTS_S, _LOOK_FOR_NEW_S = 20.0, 0.02
 _API = {"alsa": rtmidi.API_LINUX_ALSA, "jack": rtmidi.API_UNIX_JACK}
 
 
-def main(argv: list[str], recover: Callable[[Path], str]) -> int:
+def main(argv: list[str], goes_on: Callable[[Path], bool], recover: Callable[[Path], str]) -> int:
     """Watch, and act if need be.
 
     Args:
         argv: FD, TABLE_FD and FACTS, see above.
+        goes_on: whether somebody starts the player of this session again.
         recover: makes the take of a session that has ended, and says in a few words how that went.
     """
     pipe, facts = int(argv[0]), json.loads(argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hush_jack()
     table = SoundingTable(int(argv[1]))
-    sources: list[Source] = [(client, port) for client, port in facts["sources"]]
-    watch = ConnectionWatch(facts["api"], sources)
+    session = Path(facts["session"])
+    sources, sinks = (_ports(facts[name]) for name in ("sources", "sinks"))
+    watch = ConnectionWatch(facts["api"], (*sources, *sinks))
     brain = _Brain()
     brain.is_now(table.brain)
     watch.look()
@@ -62,13 +67,31 @@ def main(argv: list[str], recover: Callable[[Path], str]) -> int:
     if os.read(pipe, 1):
         watch.close()
         return 0
-    told = _silence(facts["api"], watch.known(), table.ends())
+    known = watch.known()
+    told = _silence(facts["api"], {port: known[port] for port in sources if port in known}, table.ends())
+    line = f"antiphon: the player died; notes that it left sounding: {table.sounding}, {told}"
+    if goes_on(session):
+        brain.leave(_BRAIN_LEAVES_SOON_S)
+        table.guard = Guarding.SILENT
+        print(line, file=sys.stderr, flush=True)
+        _restore(watch, known)
+        watch.close()
+        return 0
     watch.close()
-    brain.leave()
-    recovered = recover(Path(facts["session"]))
-    line = f"antiphon: the player died; notes that it left sounding: {table.sounding}, {told}; {recovered}"
-    print(line, file=sys.stderr, flush=True)
+    brain.leave(_BRAIN_LEAVES_S)
+    print(f"{line}; {recover(session)}", file=sys.stderr, flush=True)
     return 0
+
+
+def _ports(listed: list[list[str]]) -> list[Port]:
+    return [(client, port) for client, port in listed]
+
+
+def _restore(watch: ConnectionWatch, wanted: Connections) -> None:
+    """Wait for a new player's ports, and connect them as the old ones were."""
+    until = time.monotonic() + _NEW_PORTS_S
+    while not watch.restore(wanted) and time.monotonic() < until:
+        time.sleep(_LOOK_FOR_NEW_S)
 
 
 def _silence(api: str, connections: Connections, ends: list[bytes]) -> str:
@@ -97,6 +120,7 @@ def _silence(api: str, connections: Connections, ends: list[bytes]) -> str:
     time.sleep(_AGAIN_S)
     for output, _own in outputs:
         output.close_port()
+        output.delete()  # a new player's ports are to have these names
     return "all ended"
 
 
@@ -124,11 +148,11 @@ class _Brain:
             with contextlib.suppress(OSError):
                 self._handle = os.pidfd_open(process)
 
-    def leave(self) -> None:
-        """Wait until it has left, and end it if it does not."""
+    def leave(self, within_s: float) -> None:
+        """Wait so long until it has left, and end it if it does not."""
         if self._handle is None:
             return
-        gone, _, _ = select.select([self._handle], (), (), _BRAIN_LEAVES_S)
+        gone, _, _ = select.select([self._handle], (), (), within_s)
         if not gone:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)

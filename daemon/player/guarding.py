@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from antiphon.daemon.player.ports import PortNames
-from antiphon.daemon.player.sounding_table import SoundingTable
+from antiphon.daemon.player.sounding_table import Guarding, SoundingTable
 
 GUARD_COMMAND = (sys.executable, "-m", "antiphon.daemon.commands.session_guard")
 _APIS = {"JACK": "jack", "ALSA": "alsa"}
@@ -27,13 +27,17 @@ class Guard:
         table: what the guard ends when the player dies.
     """
 
-    def __init__(self, session: Path) -> None:
+    def __init__(self, session: Path, handle: int | None = None) -> None:
         """Remember the session; nothing starts yet.
+
+        Args:
+            session: its folder.
+            handle: the descriptor of the table, where whoever started the player has made it; it is closed in the end.
 
         Raises:
             OSError: there is no memory for the table.
         """
-        self.table, self._handle = SoundingTable.make()
+        self.table, self._handle = SoundingTable.make() if handle is None else (SoundingTable(handle), handle)
         self._session = session
         self._names: PortNames | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,7 +55,7 @@ class Guard:
             return ""
         if api is None or sys.platform != "linux":
             return f"no guard on {names.api} here: if this process is killed, what sounds goes on sounding"
-        facts = json.dumps({"api": api, "sources": names.sources, "session": str(self._session)})
+        facts = json.dumps({"api": api, "sources": names.sources, "sinks": names.sinks, "session": str(self._session)})
         self._names, self._started_ns = names, now_ns
         try:
             ours, self._pipe = os.pipe()
@@ -63,6 +67,7 @@ class Guard:
                 command, pass_fds=(ours, self._handle), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
+            self.table.guard = Guarding.WATCHES
             # the player's own priority is not for a child that starts up while notes are due
             os.setpriority(os.PRIO_PROCESS, self._process.pid, 0)
         except OSError:
@@ -82,6 +87,7 @@ class Guard:
     def close(self) -> None:
         """Let it leave: from here on there is nothing to guard. Idempotent."""
         self._names = None
+        self.table.guard = Guarding.ABSENT
         if self._pipe is not None:
             with contextlib.suppress(OSError):  # it died
                 os.write(self._pipe, b"\0")

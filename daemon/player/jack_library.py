@@ -104,6 +104,12 @@ class JackClient:
         added = jack.jack_port_register(client, b"silence", _MIDI_TYPE, _READ, 0)
         return jack.jack_port_name(added).decode() if added and jack.jack_activate(client) == 0 else ""
 
+    def connect(self, ours: str, other: str) -> None:
+        """Connect two ports (by full name), whichever of them is the output; nothing where one is not there."""
+        for source, sink in ((ours, other), (other, ours)):
+            if self._client is not None:
+                self._jack.jack_connect(self._client, source.encode(), sink.encode())
+
     def forget(self) -> None:
         """Drop a client whose server is gone: the library frees it."""
         self._client = None

@@ -28,12 +28,14 @@ class PortNames:
 
     Attributes:
         sources: our own output ports, those included that wait for their other side: client and port.
+        sinks: our own input ports, likewise.
     """
 
     api: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    sinks: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 class PortChange(NamedTuple):

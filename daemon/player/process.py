@@ -31,6 +31,7 @@ from antiphon.daemon.player.config import PlayerConfig, PlayerResult
 from antiphon.daemon.player.due import DueQueue
 from antiphon.daemon.player.ending import Ending
 from antiphon.daemon.player.guarding import Guard
+from antiphon.daemon.player.left_open import closing_records
 from antiphon.daemon.player.link import BrainLink
 from antiphon.daemon.player.orders import Orders
 from antiphon.daemon.player.ports import PortChange, Ports
@@ -52,6 +53,8 @@ HOUSEKEEPING_NS = 500_000_000
 _QUIET_NS = 150_000_000
 _CABLES_NS = 500_000_000
 _PATIENCE_NS = 5_000_000_000
+#: Ctrl-C may come twice, from the terminal and from the process that waits for this one.
+_ONE_SIGNAL_NS = 250_000_000
 #: What a PORT's ``c`` says: the MIDI system came or went, to be told once; told already, by the one before.
 _NEWS = (1, 2)
 #: The exit status of a brain that has told the user what to mend: starting it again would not help.
@@ -80,6 +83,9 @@ def run_player(config: PlayerConfig, ports: Ports | None = None) -> PlayerResult
     with SegmentWriter(config.session, "wire") as journal:
         if ports is None:
             ports, synth = make_ports(config)
+        if config.life and config.life.died_ns:
+            for record in closing_records(config.session, config.life.number, config.life.died_ns, _clock()):
+                journal.append(record)
         try:
             return _Player(config, ports, journal).run()
         finally:
@@ -96,7 +102,7 @@ class _Player:
         self._ports = ports
         self._journal = journal
         self._due = DueQueue()
-        self._guard = Guard(config.session)
+        self._guard = Guard(config.session, config.life.table if config.life else None)
         self._wire = Wire(ports, journal, self._due.end_of, self._guard.table)
         self._orders = Orders(self._due, self._wire, journal, config.offset_ns, channel_offsets(config.part_offsets))
         self._brain = Supervisor(config.brain, config.session, self._poke)
@@ -110,6 +116,7 @@ class _Player:
         self._stop_by_ns: int | None = None
         self._signals = 0
         self._signals_seen = 0
+        self._signalled_ns = -_ONE_SIGNAL_NS
         self._reason = ""
         self._exit_code = 0
         self._finished = False
@@ -156,7 +163,9 @@ class _Player:
             self._housekeep(now)
         if self._signals != self._signals_seen:
             self._signals_seen = self._signals
-            self._stop("signal", now)
+            if now - self._signalled_ns > _ONE_SIGNAL_NS:
+                self._stop("signal", now)
+            self._signalled_ns = now
         if self._ending.begun and self._ending.reached(now, busy=self._busy()):
             self._stop("performance", now)
         if self._restart_ns is not None and now >= self._restart_ns:

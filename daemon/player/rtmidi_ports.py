@@ -97,7 +97,7 @@ class RtMidiPorts:
             title(self._api),
             tuple(port.joined or port.name for port in self._inputs if port.client),
             tuple(port.joined or port.name for port in self._outputs if port.client),
-            tuple((self._client(port.name), port.name) for port in self._outputs),
+            *(tuple((self._client(port.name), port.name) for port in ports) for ports in (self._outputs, self._inputs)),
         )
 
     @property

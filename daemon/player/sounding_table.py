@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+from enum import IntEnum
 from typing import Self
 
 from antiphon.daemon.player.ledger import ALL_NOTES_OFF, CHANNELS, PRESSED, SOSTENUTO, SUSTAIN, note_off
@@ -16,8 +17,17 @@ from antiphon.daemon.player.ledger import ALL_NOTES_OFF, CHANNELS, PRESSED, SOST
 _PITCHES = 128
 _PEDALS = CHANNELS * _PITCHES  # where the pedals begin: sustain, then sostenuto, of each channel
 _BRAIN = _PEDALS + 2 * CHANNELS  # the brain's process id, 4 bytes
-_BYTES = _BRAIN + 4
+_GUARD = _BRAIN + 4  # how far a guard is
+_BYTES = _GUARD + 1
 _SOUNDS, _ENDED = 1, 2
+
+
+class Guarding(IntEnum):
+    """How far a guard is."""
+
+    ABSENT = 0
+    WATCHES = 1
+    SILENT = 2  # the player died; what it left sounding is ended, and its brain is gone
 
 
 class SoundingTable:
@@ -47,11 +57,20 @@ class SoundingTable:
     @property
     def brain(self) -> int:
         """The brain's process id; 0: there is none."""
-        return int.from_bytes(self._map[_BRAIN:_BYTES], "little")
+        return int.from_bytes(self._map[_BRAIN:_GUARD], "little")
 
     @brain.setter
     def brain(self, process: int) -> None:
-        self._map[_BRAIN:_BYTES] = process.to_bytes(4, "little")
+        self._map[_BRAIN:_GUARD] = process.to_bytes(4, "little")
+
+    @property
+    def guard(self) -> Guarding:
+        """How far the guard is."""
+        return Guarding(self._map[_GUARD])
+
+    @guard.setter
+    def guard(self, stage: Guarding) -> None:
+        self._map[_GUARD] = stage
 
     @property
     def sounding(self) -> int:

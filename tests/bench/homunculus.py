@@ -127,14 +127,14 @@ def main(argv: list[str]) -> int:
             return ours - echo, theirs - echo
 
         ours, theirs = over(delays)
-        ratios = []
+        shares = []
         for _ in range(_ROUNDS):
             drawn = over({name: rng.choice(values, len(values)) for name, values in delays.items()})
-            ratios.append(drawn[1] / drawn[0])
-        low, high = np.percentile(ratios, (2.5, 97.5))
+            shares.append(drawn[0] / drawn[1])
+        low, high = np.percentile(shares, (2.5, 97.5))
         print(
             f"over the echo, {label}: follow {ours:.2f} ms, homunculus {theirs:.2f} ms: "
-            f"1/{theirs / ours:.1f} (95% interval 1/{low:.1f} to 1/{high:.1f})"
+            f"{ours / theirs:.1%} of it (95% interval {low:.1%} to {high:.1%})"
         )
     return 0
 

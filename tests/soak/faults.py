@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from antiphon.daemon.messages import Kind
 
+from tests.guard_rig import guarded, guards, runs
 from tests.jack_rig import wait_until
 from tests.soak import schedule
 from tests.soak.clockwork import CONTINUE, POSITION, START, STOP, TICK
@@ -121,6 +122,22 @@ def _signal_brain(number: int) -> Callable[[Scene], Moments]:
     return do
 
 
+def _kill_player(scene: Scene) -> Moments:
+    """The player dies; the keys' cable and the listener's are to be there again with the next one."""
+    session, ports = scene.session, scene.session.count(Kind.PLAYER_BACK)
+    guarded(session.folder)
+    (guard,) = guards(session.folder)
+    now_ns = time.perf_counter_ns()
+    os.kill(session.player_pid, signal.SIGKILL)
+    try:
+        wait_until(lambda: session.count(Kind.PLAYER_BACK) > ports, "another player", MOST_S)
+        wait_until(lambda: not runs(guard), "its cables", MOST_S)
+        wait_until(lambda: session.brain_pid, "there is a brain", MOST_S)
+    finally:
+        scene.deaf.append(Period("player killed", now_ns, time.perf_counter_ns()))
+    return Moments(now_ns, now_ns)
+
+
 def _panic(scene: Scene) -> Moments:
     now_ns = scene.control.send("panic")
     return Moments(now_ns, now_ns)
@@ -206,7 +223,7 @@ def _unplug(scene: Scene) -> Moments:
 
 def _stall(scene: Scene) -> Moments:
     """The player stands still; JACK carries nothing to it or from it meanwhile."""
-    player = scene.session.process.pid
+    player = scene.session.player_pid
     began_ns = time.perf_counter_ns()
     os.kill(player, signal.SIGSTOP)
     try:
@@ -243,6 +260,7 @@ def _flood(pour: Callable[[Scene], None]) -> Callable[[Scene], Moments]:
 
 
 FAULTS = {
+    "player killed": Fault(_kill_player, True, "the kill"),
     "brain killed": Fault(_signal_brain(signal.SIGKILL), True, "the kill"),
     "brain stopped": Fault(_signal_brain(signal.SIGSTOP), True, "SIGSTOP"),
     "OSC garbage": Fault(_flood(garble_osc), True, "its end"),

@@ -27,12 +27,12 @@ class MemoryWatch:
 
     Attributes:
         samples: (time in perf_counter seconds, MiB) by process id; each brain has its own.
-        player: the player's process id.
+        players: the players' process ids, in the order they came.
     """
 
     def __init__(self, session: Session) -> None:
         self.samples: dict[int, list[tuple[float, float]]] = {}
-        self.player = session.process.pid
+        self.players = [session.player_pid]
         self._session = session
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory")
@@ -50,11 +50,14 @@ class MemoryWatch:
     @property
     def brains(self) -> list[int]:
         """The brains' process ids, in the order they came."""
-        return [pid for pid in self.samples if pid != self.player]
+        return [pid for pid in self.samples if pid not in self.players]
 
     def _watch(self) -> None:
         while not self._ended.wait(_EVERY_S):
-            for pid in (self.player, self._session.brain_pid):
+            player, brain = self._session.player_pid, self._session.brain_pid
+            if player != self._session.process.pid and player not in self.players:
+                self.players.append(player)
+            for pid in (self.players[-1], brain):
                 if pid is not None and (held := held_mb(pid)):
                     self.samples.setdefault(pid, []).append((time.perf_counter(), held))
 

@@ -26,7 +26,7 @@ from tests.soak.music import Library
 from tests.soak.performer import Performer
 from tests.soak.report import Reckoning, keep
 from tests.soak.scene import Scene
-from tests.soak.schedule import REPLACING, SHORTEST_S, Turn, schedule
+from tests.soak.schedule import ONCE, REPLACING, SHORTEST_S, Turn, schedule
 from tests.soak.session import Session, SessionLost
 
 _MOST_GROWN = 0.05
@@ -170,9 +170,9 @@ def _reckon_lives(scene: Scene, found: Reckoning) -> None:
 
 
 def _reckon(session: Session, seen: Evidence, ear: Ear, found: Reckoning) -> None:
-    killed = sum(outcome.fault in REPLACING for outcome in found.outcomes)
-    lost = sum(record.kind == Kind.BRAIN_LOST for record in seen.wire)
-    found.facts.append(f"{killed} brains were killed or stopped, {lost} were lost and replaced")
+    killed = sum(outcome.fault in REPLACING - ONCE for outcome in found.outcomes)
+    lost, back = (sum(record.kind == kind for record in seen.wire) for kind in (Kind.BRAIN_LOST, Kind.PLAYER_BACK))
+    found.facts.append(f"{killed} brains were killed or stopped, {lost} were lost and replaced; so were {back} players")
     found.facts.append(f"{len(seen.xruns)} xruns, which excuse what was lost in {covered(seen.xruns) / 1e9:.1f} s; the "
                        f"listener lost {ear.lost} messages")  # fmt: skip
     error = session.folder / "brain-error.txt"
@@ -193,7 +193,7 @@ def _reckon(session: Session, seen: Evidence, ear: Ear, found: Reckoning) -> Non
 
 def _reckon_memory(memory: MemoryWatch, marks: dict[str, float], found: Reckoning) -> None:
     """Judge the player since every fault had happened once, and the last brain in the last part."""
-    judged: list[tuple[str, int, float]] = [("player", memory.player, marks.get("round", 0.0))]
+    judged: list[tuple[str, int, float]] = [("player", memory.players[-1], marks.get("round", 0.0))]
     if memory.brains:
         judged.append(("brain", memory.brains[-1], marks.get("last", 0.0)))
     for name, pid, since_s in judged:

@@ -17,6 +17,7 @@ from antiphon.daemon.settings import MODES, PARAMETERS, Parameter, parameter
 
 #: Faults by name: how long one takes on a quiet machine, with what follows it, in seconds.
 FAULTS = {
+    "player killed": 3.0,
     "brain killed": 2.5,
     "brain stopped": 7.0,
     "OSC garbage": 1.5,
@@ -32,8 +33,10 @@ FAULTS = {
     "panic": 1.0,
 }
 #: Another brain takes over after these.
-REPLACING = frozenset({"brain killed", "brain stopped"})
-SHORTEST_S = 135.0
+REPLACING = frozenset({"brain killed", "brain stopped", "player killed"})
+#: Only in the first round, so that one player lives for nearly as long as the soak lasts.
+ONCE = frozenset({"player killed"})
+SHORTEST_S = 140.0
 MODELS = ("antiphon", "lstm", "neurotune")
 #: Left as they are: what the books lean on (thru and its channel, tolerance, offset), what silences all of it (mute),
 #: what a turn sets by itself (mode, clock, tempo), and what a keyboard's own controllers would do (trigger_cc).
@@ -103,7 +106,10 @@ def schedule(seed: int, seconds: float, faults: Sequence[str] = tuple(FAULTS)) -
     last_s, now_s = last_part_s(seconds), 0.0
     while now_s < seconds or len(turns) < len(faults):
         in_last = now_s >= last_s and len(turns) >= len(faults)
-        allowed = [fault for fault in faults if not (in_last and fault in REPLACING)] or list(faults)
+        later = len(turns) >= len(faults)
+        allowed = [
+            fault for fault in faults if not ((in_last and fault in REPLACING) or (later and fault in ONCE))
+        ] or list(faults)
         waiting = [fault for fault in waiting if fault in allowed] or rng.sample(allowed, len(allowed))
         if not turns:  # those that take a brain with them come first, so that the last one lives for long
             waiting.sort(key=lambda fault: fault in REPLACING)
