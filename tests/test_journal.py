@@ -12,8 +12,16 @@ import pytest
 from antiphon.daemon import journal as journal_module
 from antiphon.daemon.brain import journal_scan
 from antiphon.daemon.brain.journal_scan import scan
+from antiphon.daemon.brain.spare_segments import SpareSegments
 from antiphon.daemon.errors import TakeError
-from antiphon.daemon.journal import SegmentWriter, preallocate, read_journal, segment_path
+from antiphon.daemon.journal import (
+    SEGMENT_RECORDS,
+    SegmentWriter,
+    preallocate,
+    read_journal,
+    segment_path,
+    segment_paths,
+)
 from antiphon.daemon.messages import RECORD_BYTES, Kind, Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -229,3 +237,18 @@ def test_where_there_is_no_fallocate_zeros_are_written(tmp_path: Path, monkeypat
     monkeypatch.delattr(os, "posix_fallocate")
     path = preallocate(tmp_path, "wire", 0)
     assert path.read_bytes() == bytes(1 << 20)
+
+
+def test_a_spare_segment_is_told_to_each_player_and_made_when_the_last_one_is_begun(tmp_path: Path) -> None:
+    assert SpareSegments(tmp_path, "wire").look() is None  # no player yet
+    preallocate(tmp_path, "wire", 0)
+    spares = SpareSegments(tmp_path, "wire")
+    assert [spares.look(), spares.look()] == [1, None]
+    assert SpareSegments(tmp_path, "wire").look() == 1  # a new brain, and perhaps a new player
+    with SegmentWriter(tmp_path, "wire") as journal:
+        assert journal.ready(1)
+        for number in range(SEGMENT_RECORDS + 1):
+            journal.append(Record(Kind.WAKE, id=number))
+        assert journal.index == 1
+        assert [spares.look(), spares.look()] == [2, None]
+    assert [path.name for path in segment_paths(tmp_path, "wire")] == [f"wire-000{number}.seg" for number in range(3)]

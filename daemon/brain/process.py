@@ -13,7 +13,6 @@ import select
 import socket
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from antiphon.daemon.brain.arrivals import Arrivals
@@ -24,9 +23,10 @@ from antiphon.daemon.brain.model_choice import ModelChoice
 from antiphon.daemon.brain.model_start import model_facts, plays_on, refused_provider, rehearse
 from antiphon.daemon.brain.news import TOLD, Hints, log_line, trouble_line, warning
 from antiphon.daemon.brain.osc import OscControl
+from antiphon.daemon.brain.spare_segments import SpareSegments
 from antiphon.daemon.brain.warming import Warming
 from antiphon.daemon.errors import TakeError
-from antiphon.daemon.journal import SegmentWriter, preallocate, segment_paths
+from antiphon.daemon.journal import SegmentWriter, preallocate
 from antiphon.daemon.messages import Kind, Record, RecordStream
 from antiphon.daemon.session import SessionFolder
 from antiphon.daemon.session_models import SessionModels
@@ -76,6 +76,7 @@ class Brain:
         self._t0_ns = int(session.get("t0_ns", 0))
         self._clocks = ClockSources(lambda line, wrong: screen.say(line, wrong=wrong))
         self._log = SegmentWriter(folder.path, "engine")
+        self._spares = SpareSegments(folder.path, "wire")
         self._stream = RecordStream()
         self._stopping = False
         self._busy_ns = 0
@@ -250,11 +251,8 @@ class Brain:
             if self._log.needs_next:
                 preallocate(self._folder.path, "engine", self._log.index + 1)
                 self._log.ready(self._log.index + 1)
-            paths = segment_paths(self._folder.path, "wire")
-            if paths and (len(paths) == 1 or _begun(paths[-1])):
-                following = int(paths[-1].stem.rpartition("-")[2]) + 1
-                preallocate(self._folder.path, "wire", following)
-                self._send(Record(Kind.SEGMENT, id=following).pack())
+            if (spare := self._spares.look()) is not None:
+                self._send(Record(Kind.SEGMENT, id=spare).pack())
         except TakeError as error:
             self._room("" if str(error) == self._no_room else str(error), str(error))
         else:
@@ -302,8 +300,3 @@ class Brain:
         self._clocks.close()
         self._log.close()
         self._screen.close()
-
-
-def _begun(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(1) not in (b"", b"\0")
