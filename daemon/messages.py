@@ -34,10 +34,10 @@ class Kind(IntEnum):
     DROPPED = 5  # never sent: later than its tolerance (id; t_ns intended; u_ns when noticed)
     CANCELLED = 6  # never sent: cancelled in time (id; t_ns intended; u_ns when cancelled)
     OUT = 7  # another message went out: CC, program, thru (a b c: bytes; u_ns actual; id: 1 when thru)
-    BRAIN_UP = 8  # a brain said READY (id: how many brains there have been)
-    BRAIN_LOST = 9  # (id: how many brains there have been)
-    PORT = 10  # (a: 0 lost, 1 back; b: 0 input, 1 output; c: 1 with the whole MIDI system, 2 likewise and told already;
-    #            id: port)
+    BRAIN_UP = 8  # a brain said READY (id: how many brains this player has had)
+    BRAIN_LOST = 9  # (id: how many brains this player has had)
+    PORT = 10  # (a: 0 lost, 1 back; b: 0 input, 1 output; c: 1 with the whole MIDI system, 2 likewise, or with the
+    #            player, and told already; id: port)
     STOP = 11  # the performer ends the session: the brain finishes and leaves
     # ---- from the brain to the player ------------------------------------------------------------------
     READY = 20  # model loaded; send me what is played

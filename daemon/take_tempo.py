@@ -38,7 +38,7 @@ class _Run:
 class ClockLog:
     """Collects the clock and transport bytes of a session, in their order."""
 
-    __slots__ = ("_next_phase", "_port", "_rolling", "_stopped", "runs")
+    __slots__ = ("_next_phase", "_port", "_rolling", "_stopped", "_unheard", "runs")
 
     def __init__(self) -> None:
         self.runs: list[_Run] = []
@@ -46,6 +46,11 @@ class ClockLog:
         self._port: int | None = None
         self._rolling = False
         self._stopped = False
+        self._unheard = False
+
+    def not_heard(self) -> None:
+        """Nobody has heard the clock for a while, in which it may have gone on; what comes next tells."""
+        self._unheard = True
 
     def take_in(self, t_s: float, data: bytes, port: int = 0) -> None:
         """Take one system message; what is neither clock nor transport is ignored, and a second clock too."""
@@ -55,6 +60,10 @@ class ClockLog:
             if self._stopped or port != (self._port if self._port is not None else port):
                 return
             self._port = port
+            if self._unheard and self._rolling:
+                self._next_phase += _missed(self.runs[-1].clocks, t_s) / CLOCKS_PER_BEAT
+                self._rolling = False
+            self._unheard = False
             if not self._rolling or t_s - self.runs[-1].clocks[-1] > _GAP_S:
                 self.runs.append(_Run(self._next_phase))
                 self._rolling = True
@@ -80,6 +89,13 @@ class ClockLog:
             picked = sorted({*range(0, len(run.clocks), CLOCKS_PER_BEAT), len(run.clocks) - 1})
             found.append((bpm, [(run.clocks[i], run.phase + i / CLOCKS_PER_BEAT) for i in picked]))
         return found
+
+
+def _missed(clocks: Sequence[float], t_s: float) -> int:
+    """Give how many clocks there have been between the last of these and one that is heard now."""
+    last = clocks[-CLOCKS_PER_BEAT - 1 :]
+    period_s = (last[-1] - last[0]) / (len(last) - 1) if len(last) > 1 else 0.0
+    return max(0, round((t_s - last[-1]) / period_s) - 1) if period_s else 0
 
 
 def tempo_map(

@@ -69,6 +69,7 @@ def take_from_records(
         elif record.kind == Kind.BRAIN_UP and record.id > 1:
             markers.append(Marker(t_s, "brain back"))
         elif record.kind == Kind.PLAYER_BACK:
+            clock.not_heard()
             markers += [Marker(t_s, "player lost"), Marker(notes.seconds(record.u_ns), "player back")]
         notes.take_in(record)
     markers += _engine_markers(engine, notes, names_of(model))

@@ -29,7 +29,7 @@ _CALM_S, _WITHIN_S = 2.0, 60.0
 #: After so long, with the waiting for calm, nothing is done again: of what keeps time nothing takes a tenth of that.
 _ENOUGH_S = 240.0
 #: Characters of what failed.
-_MOST_TOLD = 300
+_MOST_TOLD = 800
 
 
 def excuse(freezes: FreezeWatch, begun_ns: int, host: HostWatch) -> str:
@@ -46,10 +46,10 @@ def hopeless(freezes: FreezeWatch, begun_ns: int, host: HostWatch) -> bool:
 
 
 def _what(reports: list[pytest.TestReport]) -> str:
-    """Say in a line what failed."""
+    """Say in a line what failed: an assertion's first line may tell little."""
     told = next((report.longreprtext for report in reports if report.failed), "")
     errors = [line[1:].strip() for line in told.splitlines() if line.startswith("E ")]
-    return errors[0][:_MOST_TOLD] if errors else "it does not say why"
+    return " / ".join(errors)[:_MOST_TOLD] or "it does not say why"
 
 
 def await_calm(freezes: FreezeWatch) -> None:

@@ -11,13 +11,20 @@ import time
 from pathlib import Path
 
 import pytest
+from antiphon.daemon.brain.clock_context import clock_context
 from antiphon.daemon.brain.news import warning
 from antiphon.daemon.brain.recovery import context_records, pedal_context
+from antiphon.daemon.commands import jam
+from antiphon.daemon.errors import PortError
 from antiphon.daemon.journal import SegmentWriter, preallocate, read_journal
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.player.guarding import Guard
+from antiphon.daemon.player.instances import free_instance
 from antiphon.daemon.player.left_open import closing_records
-from antiphon.daemon.player.lives import GAVE_UP, Deaths
+from antiphon.daemon.player.lives import GAVE_UP, Deaths, Life
+from antiphon.daemon.player.sounding_table import SoundingTable
 from antiphon.daemon.settings import Settings
+from antiphon.daemon.take_tempo import ClockLog
 
 from tests.guard_rig import guarded, guards, runs
 from tests.jack_rig import JackServer, sounding, wait_until
@@ -38,14 +45,22 @@ def live(life):
         signal.signal(signal.SIGTERM, lambda *_: (print("told", flush=True), os._exit(5)))
         print("waits", os.getpid(), flush=True)
         time.sleep(60)
-    if what == "unready":
+    if what == "crash":  # told to end, it fails at that
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGSEGV))
+    if what in ("unready", "crash"):
         print("waits", os.getpid(), flush=True)
         time.sleep(60)
     if what.isdigit():
         return int(what)
     os.kill(os.getpid(), getattr(signal, what))
     time.sleep(60)
-print("status", outlive(live, lambda line: print("tell", line, flush=True)), flush=True)
+def tell(line):
+    print("tell", line, flush=True)
+    if "hangup" in plan:
+        os.kill(os.getpid(), signal.SIGHUP)
+if "deaf" in plan:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+print("status", outlive(live, tell), flush=True)
 """
 
 
@@ -78,7 +93,17 @@ def test_deaths_that_are_long_apart_are_none_too_many() -> None:
     assert not deaths.go_on(31 * S * 8 + 1)
 
 
-@pytest.mark.parametrize(("what", "status"), [("wait", 5), ("unready", 128 + signal.SIGTERM)])
+def test_one_that_was_told_to_end_between_two_lives_ends() -> None:
+    assert _lives("SIGKILL wait hangup") == ["life 1 False", _AGAIN, f"status {128 + signal.SIGHUP}"]
+
+
+def test_it_does_not_need_to_hear_of_its_children_from_whoever_started_it() -> None:
+    assert _lives("SIGKILL 0 deaf") == ["life 1 False", _AGAIN, "life 2 True", "status 0"]
+
+
+@pytest.mark.parametrize(
+    ("what", "status"), [("wait", 5), ("unready", 128 + signal.SIGTERM), ("crash", 128 + signal.SIGTERM)]
+)
 def test_what_the_process_that_waits_is_told_the_player_hears(what: str, status: int) -> None:
     with subprocess.Popen([sys.executable, "-c", _LIVES, what], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -128,6 +153,71 @@ def test_what_a_dead_player_left_open_is_closed_where_it_died(tmp_path: Path) ->
         Record(Kind.PORT, 0, 0, 2, 1, 100),
         Record(Kind.PLAYER_BACK, id=2, t_ns=100, u_ns=900),
     ]
+    with SegmentWriter(tmp_path, "wire") as journal:
+        for record in closing_records(tmp_path, 2, 100, 900):
+            journal.append(record)
+    assert closing_records(tmp_path, 2, 100, 950) == []  # it found no ports, and tries again
+    assert closing_records(tmp_path, 3, 200, 990)[-1] == Record(Kind.PLAYER_BACK, id=3, t_ns=200, u_ns=990)
+
+
+def test_only_a_later_player_waits_for_its_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jam, "_PORTS_AGAIN_S", 0.0)
+    tried: list[bool] = []
+
+    def live(*, again: bool) -> int:
+        tried.append(again)
+        if len(tried) < 3:
+            raise PortError("no such port")
+        return 7
+
+    assert jam._waiting_for_ports(live, Life(2, -1, os.getppid(), 5)) == 7
+    assert tried == [False, True, True]
+    tried.clear()
+    with pytest.raises(PortError, match="no such port"):
+        jam._waiting_for_ports(live, Life(1, -1, os.getppid()))
+
+
+def test_a_player_whose_ports_are_not_there_leaves_its_table_to_the_next_try(tmp_path: Path) -> None:
+    table, handle = SoundingTable.make()
+    for _ in range(2):
+        guard = Guard(tmp_path, handle)
+        guard.table.mark(bytes((0x90, 60, 80)))
+        guard.close()
+    assert table.sounding == 1
+    table.close()
+    os.close(handle)
+
+
+@pytest.mark.parametrize("heard", [30, 300])
+@pytest.mark.parametrize("gap", [0, 1, 36, 100])
+def test_a_clock_that_went_on_while_nobody_heard_it_is_where_its_master_is(heard: int, gap: int) -> None:
+    def tick(number: int) -> Record:
+        return Record(Kind.MIDI_IN, 0xF8, id=1, t_ns=20_000_000 * number)
+
+    lost = [Record(Kind.PLAYER_BACK, id=2, t_ns=20_000_000 * 99, u_ns=20_000_000 * 100)]
+    wire = [
+        Record(Kind.MIDI_IN, 0xFA, id=1),
+        *map(tick, range(100)),
+        *lost,
+        *map(tick, range(100 + gap, 100 + gap + heard)),
+    ]
+    position, first, *_ = clock_context(wire)
+    assert position.a == 0xF2
+    assert (position.b | position.c << 7) * 6 * 20_000_000 == first.t_ns
+
+    log = ClockLog()
+    for record in wire:
+        if record.kind == Kind.PLAYER_BACK:
+            log.not_heard()
+        else:
+            log.take_in(record.t_ns / 1e9, bytes((record.a,)))
+    assert all(beat == pytest.approx(t_s / 0.48) for _, beats in log.beats() for t_s, beat in beats)
+
+
+def test_a_session_keeps_its_name_where_that_is_free() -> None:
+    assert free_instance(["Antiphon in:Antiphon in"]) == 2
+    assert free_instance(["Antiphon in:Antiphon in"], 3) == 3
+    assert free_instance(["Antiphon 3 out:Antiphon 3 out"], 3) == 1
 
 
 def test_a_new_brain_holds_no_key_of_an_input_that_was_lost() -> None:
@@ -203,3 +293,38 @@ def test_a_session_ends_with_its_take_where_the_process_that_waits_is_killed(jac
         books_are_whole(live)
         assert (live.folder.path / "take.mid").is_file()
         assert any(record.kind == Kind.STOP for record in read_journal(live.folder.path, "wire"))
+
+
+_INJECTED = """
+import os
+from antiphon.daemon.suspended import Suspension
+looks = Suspension.slept_ns
+def slept_ns(self):
+    if os.path.exists({path!r}):
+        os.unlink({path!r})
+        raise RuntimeError("injected")
+    return looks(self)
+Suspension.slept_ns = slept_ns
+"""
+
+
+@pytest.mark.jack
+@pytest.mark.survival
+def test_a_player_that_fails_gets_its_cables_back_too(
+    jack: JackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = tmp_path / "fail"
+    (tmp_path / "sitecustomize.py").write_text(_INJECTED.format(path=str(fails)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with LiveSession(tmp_path / "takes", "--mode", "follow", "--osc", "off", *THRU) as live:
+        guarded(live.folder.path)
+        (guard,) = guards(live.folder.path)
+        fails.touch()
+        wait_until(lambda: not runs(guard), "the cables are as before", 20)
+        live.client.play(0x90, 52, 90)
+        live.client.wait_count(bytes((0x9F, 52, 90)))
+        live.client.play(0x80, 52, 0)
+        assert live.interrupt() == 0
+        books_are_whole(live)
+    assert "RuntimeError: injected" in live.lines
+    assert "antiphon: the player is started again; the session goes on" in live.lines

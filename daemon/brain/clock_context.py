@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from antiphon.daemon.brain.musical_time import MusicalTime
 from antiphon.daemon.brain.performer import CLOCK, CONTINUE, SONG_POSITION, START, TRANSPORT_STOP, Transport
@@ -26,14 +26,19 @@ def clock_context(wire: Iterable[Record]) -> list[Record]:
         wire: what the player wrote down.
     """
     recent: deque[tuple[int, Record]] = deque(maxlen=_TICKS)  # (position in clocks, tick)
-    following, running, commanded = 0, False, False
+    following, running, commanded, unheard = 0, False, False, False
     stop: Record | None = None
     for record in wire:
+        unheard = unheard or record.kind == Kind.PLAYER_BACK
         if record.kind != Kind.MIDI_IN or record.a < SONG_POSITION:
             continue
         if record.a == CLOCK:
             if running or not commanded:
                 running = True
+                if unheard and len(recent) > 1:  # the master went on while nobody heard it
+                    following += _missed([tick.t_ns for _, tick in recent], record.t_ns)
+                    recent.clear()
+                unheard = False
                 recent.append((following, record))
                 following += 1
             continue
@@ -47,7 +52,7 @@ def clock_context(wire: Iterable[Record]) -> list[Record]:
             running, stop = False, record
         else:
             continue  # active sensing, reset
-        commanded = True
+        commanded, unheard = True, False
         recent.clear()
     whole = next((index for index, (place, _) in enumerate(recent) if place % _CLOCKS_A_SIXTEENTH == 0), None)
     if whole is None:
@@ -56,6 +61,12 @@ def clock_context(wire: Iterable[Record]) -> list[Record]:
     sixteenths = place // _CLOCKS_A_SIXTEENTH % _MOST_SIXTEENTHS
     position = Record(Kind.MIDI_IN, SONG_POSITION, sixteenths & 127, sixteenths >> 7, first.id & ~0xFF | 3, first.t_ns)
     return [position, first._replace(a=CONTINUE), *(tick for _, tick in list(recent)[whole:])]
+
+
+def _missed(before_ns: Sequence[int], now_ns: int) -> int:
+    """Give how many ticks of a steady clock there have been between the last of these and one that is heard now."""
+    period_ns = (before_ns[-1] - before_ns[0]) / (len(before_ns) - 1)
+    return max(0, round((now_ns - before_ns[-1]) / max(1.0, period_ns)) - 1)
 
 
 def internal_beat(log: Iterable[Record], settings: Settings, now_ns: int) -> float | None:

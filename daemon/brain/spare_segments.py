@@ -29,9 +29,9 @@ class SpareSegments:
         spare = int(paths[-1].stem.rpartition("-")[2])
         if len(paths) == 1 or _begun(paths[-1]):
             spare += 1
-            preallocate(self._folder, self._prefix, spare)
         if spare == self._told:
             return None
+        preallocate(self._folder, self._prefix, spare)  # whole, where whoever began it did not get so far
         self._told = spare
         return spare
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from antiphon.daemon.brain.osc_socket import bind_osc, parse_osc_address
 from antiphon.daemon.commands.flags import add_options, add_settings, flag, read_config
-from antiphon.daemon.commands.outcome import outcome
+from antiphon.daemon.commands.outcome import INTERRUPTED, outcome
 from antiphon.daemon.commands.parser import Parser, UsageError
 from antiphon.daemon.commands.session_end import anything_played, discard, leave_take, of_kind
 from antiphon.daemon.commands.session_start import new_session, recover_aside
@@ -149,21 +149,28 @@ def _outlived(live: Callable[..., int], session: SessionFolder, config: Config, 
     return outcome(partial(_leave, config, None, session, code)) if life.is_orphan else code
 
 
-def _waiting_for_ports(live: Callable[[], int], life: Life) -> int:
+def _waiting_for_ports(live: Callable[..., int], life: Life) -> int:
     """Play; whoever plays in a dead one's place waits for what took the ports away, and does not end the session."""
+    again = False
     while True:
         try:
-            return live()
-        except PortError:
+            return live(again=again)
+        except PortError as error:
             if life.number == 1:
                 raise
+            if not again:
+                _warn(f"{error}; the player waits for it")
+            again = True
+        if life.is_orphan:
+            return INTERRUPTED
         time.sleep(_PORTS_AGAIN_S)
 
 
 def _live(
-    config: Config, performer: Path | None, session: SessionFolder, *, ports: bool, life: Life | None = None
-) -> int:
-    """Be the player until it ends; give the exit status."""
+    config: Config, performer: Path | None, session: SessionFolder, *, ports: bool, life: Life | None = None,
+    again: bool = False,
+) -> int:  # fmt: skip
+    """Be the player until it ends; give the exit status. ``again``: what there is to tell of the ports was told."""
     from antiphon.daemon.player.config import longest_tail_s  # noqa: PLC0415
     from antiphon.daemon.player.process import PlayerConfig, run_player  # noqa: PLC0415
 
@@ -175,7 +182,7 @@ def _live(
         longest_tail_s=longest_tail_s(settings.mode),
         thru_channel=settings.thru_channel - 1 if settings.thru else None,
         offset_ns=round(settings.offset * _NS_PER_MS), part_offsets=options["part_offsets"] or {}, life=life,
-        tell=lambda line: _say(line, config),
+        tell=(lambda _line: None) if again else lambda line: _say(line, config),
     )  # fmt: skip
     result = run_player(player)
     if not result.exit_code or anything_played(session):

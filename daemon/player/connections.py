@@ -82,8 +82,10 @@ class ConnectionWatch:
         Our own ports are waited for; whoever is gone of the others has taken its cables with it. ALSA lets nobody
         connect what is another's: there, ports that were named are joined by the new player itself.
         """
-        if self._jack is None or not self._jack.is_open:
+        if self._jack is None:
             return True
+        if not self._answers(self._jack):
+            return False
         found = self._jack.connections(f"{client}:{port}" for client, port in wanted)
         for (client, port), others in wanted.items():
             name = f"{client}:{port}"
@@ -103,9 +105,13 @@ class ConnectionWatch:
                 return alsa_connections(_CLIENTS.read_text(errors="replace"), self._ports)
             except OSError:
                 return {}
-        if self._jack.gone:
-            self._jack.forget()
-        if not self._jack.is_open and not self._jack.open("Antiphon guard"):
+        if not self._answers(self._jack):
             return {}
         full = {f"{client}:{port}": (client, port) for client, port in self._ports}
         return {full[name]: targets for name, targets in self._jack.connections(full).items()}
+
+    def _answers(self, jack: JackClient) -> bool:
+        """Whether there is a server, again perhaps."""
+        if jack.gone:
+            jack.forget()
+        return jack.is_open or jack.open("Antiphon guard")

@@ -35,8 +35,8 @@ _LOOK_S = 0.25
 _AGAIN_S = 0.1
 #: The brain leaves by itself at the end of its stream; one that does not in this time hangs. A new player waits for it.
 _BRAIN_LEAVES_S, _BRAIN_LEAVES_SOON_S = 3.0, 0.5
-#: A new player's ports are there within a second; who is not in this time does not come.
-_NEW_PORTS_S, _LOOK_FOR_NEW_S = 20.0, 0.02
+#: A new player's ports are there within a second, but where it has to wait for what took them away.
+_NEW_PORTS_S, _LOOK_FOR_NEW_S = 600.0, 0.02
 _API = {"alsa": rtmidi.API_LINUX_ALSA, "jack": rtmidi.API_UNIX_JACK}
 
 
@@ -72,14 +72,16 @@ def main(argv: list[str], goes_on: Callable[[Path], bool], recover: Callable[[Pa
     line = f"antiphon: the player died; notes that it left sounding: {table.sounding}, {told}"
     if goes_on(session):
         brain.leave(_BRAIN_LEAVES_SOON_S)
-        table.guard = Guarding.SILENT
-        print(line, file=sys.stderr, flush=True)
-        _restore(watch, known)
+        _say(line)
+        table.guard = Guarding.SILENT  # last: what comes after is told by another process
+        until = time.monotonic() + _NEW_PORTS_S
+        while goes_on(session) and not watch.restore(known) and time.monotonic() < until:
+            time.sleep(_LOOK_FOR_NEW_S)
         watch.close()
         return 0
     watch.close()
     brain.leave(_BRAIN_LEAVES_S)
-    print(f"{line}; {recover(session)}", file=sys.stderr, flush=True)
+    _say(f"{line}; {recover(session)}")
     return 0
 
 
@@ -87,11 +89,9 @@ def _ports(listed: list[list[str]]) -> list[Port]:
     return [(client, port) for client, port in listed]
 
 
-def _restore(watch: ConnectionWatch, wanted: Connections) -> None:
-    """Wait for a new player's ports, and connect them as the old ones were."""
-    until = time.monotonic() + _NEW_PORTS_S
-    while not watch.restore(wanted) and time.monotonic() < until:
-        time.sleep(_LOOK_FOR_NEW_S)
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # whoever read it is gone too
+        print(line, file=sys.stderr, flush=True)
 
 
 def _silence(api: str, connections: Connections, ends: list[bytes]) -> str:

@@ -32,12 +32,12 @@ class Guard:
 
         Args:
             session: its folder.
-            handle: the descriptor of the table, where whoever started the player has made it; it is closed in the end.
+            handle: the descriptor of the table, where whoever started the player has made it; it stays theirs.
 
         Raises:
             OSError: there is no memory for the table.
         """
-        self.table, self._handle = SoundingTable.make() if handle is None else (SoundingTable(handle), handle)
+        self.table, self._handle = SoundingTable.make() if handle is None else SoundingTable.of(handle)
         self._session = session
         self._names: PortNames | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,11 +84,18 @@ class Guard:
             self._hang_up()
             self.start(self._names, now_ns)
 
-    def close(self) -> None:
-        """Let it leave: from here on there is nothing to guard. Idempotent."""
+    def close(self, *, failed: bool = False) -> None:
+        """Let it leave: from here on there is nothing to guard. Idempotent.
+
+        Args:
+            failed: another player follows; the guard takes this one's end for a death.
+        """
         self._names = None
-        self.table.guard = Guarding.ABSENT
-        if self._pipe is not None:
+        if failed:
+            self._process = None
+        else:
+            self.table.guard = Guarding.ABSENT
+        if self._pipe is not None and not failed:
             with contextlib.suppress(OSError):  # it died
                 os.write(self._pipe, b"\0")
         self._hang_up()

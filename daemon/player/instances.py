@@ -5,20 +5,30 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from antiphon.daemon.errors import PortError
 
 _MOST_INSTANCES = 100
 
 
-def free_name(taken: list[str]) -> str:
-    """Give ``Antiphon``, or ``Antiphon 2`` … while an earlier instance runs."""
-    for number in range(1, _MOST_INSTANCES):
-        name = "Antiphon" if number == 1 else f"Antiphon {number}"
+def free_instance(taken: Sequence[str], wanted: int = 1) -> int:
+    """Give the first number whose name no port of an earlier instance has, ``wanted`` before all others.
+
+    Raises:
+        PortError: too many are running.
+    """
+    numbers: list[int] = [wanted, *range(1, _MOST_INSTANCES)]
+    for number in numbers:
+        name = instance_name(number)
         if not any(f"{name} in" in port or f"{name} out" in port for port in taken):
-            return name
+            return number
     raise PortError(f"{_MOST_INSTANCES} instances of Antiphon are running; end some of them")
+
+
+def instance_name(number: int) -> str:
+    """Give ``Antiphon``, ``Antiphon 2`` and so on."""
+    return "Antiphon" if number == 1 else f"Antiphon {number}"
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ _OVER = (Kind.ENDED, Kind.CUT)
 
 
 def closing_records(session: Path, life: int, died_ns: int, now_ns: int) -> list[Record]:
-    """Give what a new player writes first.
+    """Give what a new player writes first; nothing where it has done so.
 
     Args:
         session: the session's folder.
@@ -29,7 +29,11 @@ def closing_records(session: Path, life: int, died_ns: int, now_ns: int) -> list
     waiting = {drawn.id: drawn for drawn in _of_kinds(session, "engine", (Kind.SAMPLED,))}
     sounding: dict[int, Record] = {}
     inputs: set[int] = set()
-    for record in _of_kinds(session, "wire", (Kind.MIDI_IN, Kind.SENT, *_OVER, *_NEVER_SENT)):
+    for record in _of_kinds(session, "wire", (Kind.MIDI_IN, Kind.SENT, *_OVER, *_NEVER_SENT, Kind.PLAYER_BACK)):
+        if record.kind == Kind.PLAYER_BACK:
+            if record.id == life:  # it has begun before, and found no ports
+                return []
+            continue
         if record.kind == Kind.MIDI_IN:
             inputs.add(record.id >> 8)
             continue

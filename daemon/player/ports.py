@@ -29,6 +29,7 @@ class PortNames:
     Attributes:
         sources: our own output ports, those included that wait for their other side: client and port.
         sinks: our own input ports, likewise.
+        instance: which of several of Antiphon this is; 0: ports that have no such names.
     """
 
     api: str
@@ -36,6 +37,7 @@ class PortNames:
     outputs: tuple[str, ...]
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     sinks: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    instance: int = field(default=0, compare=False)
 
 
 class PortChange(NamedTuple):

@@ -40,6 +40,7 @@ from antiphon.daemon.player.setup import make_ports, opened_line
 from antiphon.daemon.player.supervisor import Supervisor
 from antiphon.daemon.player.wire import Wire
 from antiphon.daemon.suspended import Suspension, boot_clock
+from antiphon.models.errors import AntiphonError
 
 __all__ = ["PlayerConfig", "PlayerResult", "run_player"]
 
@@ -110,7 +111,7 @@ class _Player:
         self._woken.setblocking(False)
         self._waker.setblocking(False)
         self._unsent_to_brain = 0
-        self._had_brain = False
+        self._had_brain = bool(config.life and config.life.died_ns)  # the player before had
         self._restart_ns: int | None = None
         self._ending = Ending(config.tail_s, config.longest_tail_s)
         self._stop_by_ns: int | None = None
@@ -119,7 +120,7 @@ class _Player:
         self._signalled_ns = -_ONE_SIGNAL_NS
         self._reason = ""
         self._exit_code = 0
-        self._finished = False
+        self._finished = self._failed = False
         self._housekeeping_ns = 0
         self._cables_ns = 0
         self._period_told_ns = 0  # to the brain that is there
@@ -131,6 +132,7 @@ class _Player:
                 if self._config.thru_channel is not None:
                     self._wire.set_thru(self._config.thru_channel)
                 self._ports.open(self._wire.on_message, self._performance_over)
+                self._guard.table.instance = self._ports.names.instance
                 take_fifo()
                 lock_memory()
                 self._config.tell(opened_line(self._ports.names))
@@ -139,13 +141,18 @@ class _Player:
                     self._config.tell(unguarded)
                 while not self._finished:
                     self._turn()
+            except AntiphonError:  # the user mends it: nobody is started again
+                raise
+            except Exception:
+                self._failed = True
+                raise
             finally:
                 self._orders.cancel_all()
                 self._wire.silence(panic=False)
                 self._brain.kill()
                 result = self._result()
                 self._ports.close()
-                self._guard.close()
+                self._guard.close(failed=self._failed and self._config.life is not None)
                 self._woken.close()
                 self._waker.close()
         self._journal.close()  # where there is no room, it loses what waits

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import rtmidi
 from antiphon.daemon.errors import PortError
-from antiphon.daemon.player.instances import free_name, one_at_a_time
+from antiphon.daemon.player.instances import free_instance, instance_name, one_at_a_time
 from antiphon.daemon.player.jack_cycle import JackCycle
 from antiphon.daemon.player.jack_library import JackClient, hush_jack
 from antiphon.daemon.player.midi_system import all_ports, choose_api, new_input, new_output, port_names, title
@@ -49,7 +49,7 @@ class RtMidiPorts:
     def __init__(
         self, *, api: str = "auto", joined_in: str | None = None, joined_out: str | None = None,
         also_in: Mapping[str, str] | None = None, part_ports: bool = False, keyboards: tuple[str, ...] = (),
-        synths: tuple[str, ...] = (), awaited: str | None = None, greeting: tuple[bytes, ...] = (),
+        synths: tuple[str, ...] = (), awaited: str | None = None, greeting: tuple[bytes, ...] = (), instance: int = 1,
     ) -> None:  # fmt: skip
         """Choose; nothing is opened yet.
 
@@ -63,6 +63,7 @@ class RtMidiPorts:
             synths: ports to play to as well, by full name.
             awaited: part of the name of a synth that is about to appear, to be joined when it does.
             greeting: messages for each of ``synths`` and ``awaited`` when it is joined.
+            instance: what to be among several of Antiphon, where that is free.
 
         Raises:
             PortError: there is no such MIDI system, or it has no virtual ports that parts could have.
@@ -83,7 +84,7 @@ class RtMidiPorts:
         self._outputs: list[OutputPort] = []
         self._routes: Routes = routes(())
         self._on_message: OnMessage | None = None
-        self._instance = "Antiphon"
+        self._instance = instance
         self._jack: JackClient | None = None
         self._away = False  # JACK's server is
         self._cycle = JackCycle()
@@ -97,7 +98,9 @@ class RtMidiPorts:
             title(self._api),
             tuple(port.joined or port.name for port in self._inputs if port.client),
             tuple(port.joined or port.name for port in self._outputs if port.client),
-            *(tuple((self._client(port.name), port.name) for port in ports) for ports in (self._outputs, self._inputs)),
+            sources=tuple((self._client(port.name), port.name) for port in self._outputs),
+            sinks=tuple((self._client(port.name), port.name) for port in self._inputs),
+            instance=self._instance,
         )
 
     @property
@@ -116,7 +119,7 @@ class RtMidiPorts:
         try:
             with one_at_a_time(self._api):
                 seen_in, seen_out = all_ports(self._api)
-                self._instance = free_name([*seen_in, *seen_out])
+                self._instance = free_instance([*seen_in, *seen_out], self._instance)
                 self._plan(seen_in, seen_out)
                 self._make_all()
                 self._watch()
@@ -229,7 +232,7 @@ class RtMidiPorts:
 
     def _plan(self, seen_in: list[str], seen_out: list[str]) -> None:
         """Decide on every port, before any is made."""
-        name, join_in, join_out = self._instance, self._joined_in, self._joined_out
+        name, join_in, join_out = instance_name(self._instance), self._joined_in, self._joined_out
         if self._api == "windows":
             join_in, join_out = without_virtual(seen_in, seen_out, join_in, join_out)
         synths = (*self._synths, *([self._awaited] if self._awaited else []))
@@ -243,7 +246,7 @@ class RtMidiPorts:
 
     def _client(self, port: str) -> str:
         # JACK has one client a port, so each gets the port's own name; elsewhere all share one.
-        return port if self._api == "jack" else self._instance
+        return port if self._api == "jack" else instance_name(self._instance)
 
     def _look(self, ports: Sequence[Port]) -> list[str]:
         """List the other sides' ports: through a client that is there, since making one is dear."""
@@ -296,7 +299,7 @@ class RtMidiPorts:
         with contextlib.suppress(OSError):
             jack = JackClient()
             hush_jack()
-            if jack.open(f"{self._instance} watch"):
+            if jack.open(f"{instance_name(self._instance)} watch"):
                 self._jack = jack
                 self._keep_apart(self._inputs)
 
@@ -334,7 +337,7 @@ class RtMidiPorts:
 
     def _return(self, jack: JackClient) -> list[PortChange]:
         """Make every port anew, if the server is there again; one whose other side is not, is looked for later."""
-        if not jack.open(f"{self._instance} watch"):
+        if not jack.open(f"{instance_name(self._instance)} watch"):
             return []
         try:
             self._make_all()

@@ -62,7 +62,7 @@ def _real_ports(config: PlayerConfig) -> tuple[RtMidiPorts, Synth | None]:
     ports = RtMidiPorts(
         api=seen.api, joined_in=config.joined_in, joined_out=config.joined_out, also_in=config.also_in,
         part_ports=config.part_ports, keyboards=keyboards, synths=synths,
-        awaited=SYNTH_NAME if synth else None, greeting=programs(),
+        awaited=SYNTH_NAME if synth else None, greeting=programs(), instance=config.life.instance if config.life else 1,
     )  # fmt: skip
     return ports, synth
 

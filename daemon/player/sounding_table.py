@@ -18,7 +18,8 @@ _PITCHES = 128
 _PEDALS = CHANNELS * _PITCHES  # where the pedals begin: sustain, then sostenuto, of each channel
 _BRAIN = _PEDALS + 2 * CHANNELS  # the brain's process id, 4 bytes
 _GUARD = _BRAIN + 4  # how far a guard is
-_BYTES = _GUARD + 1
+_INSTANCE = _GUARD + 1  # which of several of Antiphon the player is
+_BYTES = _INSTANCE + 1
 _SOUNDS, _ENDED = 1, 2
 
 
@@ -54,6 +55,11 @@ class SoundingTable:
                 handle = os.dup(file.fileno())
         return cls(handle), handle
 
+    @classmethod
+    def of(cls, handle: int) -> tuple[Self, int]:
+        """Map another's table, and give a descriptor of one's own."""
+        return cls(handle), os.dup(handle)
+
     @property
     def brain(self) -> int:
         """The brain's process id; 0: there is none."""
@@ -71,6 +77,15 @@ class SoundingTable:
     @guard.setter
     def guard(self, stage: Guarding) -> None:
         self._map[_GUARD] = stage
+
+    @property
+    def instance(self) -> int:
+        """Which of several of Antiphon the player is; 0: it has no ports yet."""
+        return self._map[_INSTANCE]
+
+    @instance.setter
+    def instance(self, number: int) -> None:
+        self._map[_INSTANCE] = number
 
     @property
     def sounding(self) -> int:
