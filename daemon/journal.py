@@ -73,7 +73,7 @@ def preallocate(folder: Path, prefix: str, index: int, records: int = SEGMENT_RE
     except OSError as error:
         # Left empty it would pass for one that is ready, and what it took of the disk would be missed elsewhere.
         with contextlib.suppress(OSError):
-            if not _begun(path):
+            if not is_begun(path):
                 path.unlink()
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise TakeError(
@@ -140,7 +140,7 @@ class SegmentWriter:
         if not paths:
             raise TakeError(f"no journal segment {segment_path(folder, prefix, 0)}; make it with preallocate")
         # The last one that was begun: preallocated ones may lie ready behind it.
-        begun = [path for path in paths if _begun(path)]
+        begun = [path for path in paths if is_begun(path)]
         current = begun[-1] if begun else paths[0]
         self._index = int(current.stem.rpartition("-")[2])
         self._map: mmap.mmap | None = _open(current)
@@ -257,7 +257,8 @@ class SegmentWriter:
         return True
 
 
-def _begun(path: Path) -> bool:
+def is_begun(path: Path) -> bool:
+    """Whether anything was written into a segment."""
     with path.open("rb") as file:
         return file.read(1) not in (b"", bytes([Kind.EMPTY]))
 

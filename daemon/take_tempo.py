@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from antiphon.daemon.unheard_ticks import unheard_ticks
 from antiphon.models.tempo_map import TempoMap
 
 CLOCKS_PER_BEAT = 24
@@ -61,7 +62,8 @@ class ClockLog:
                 return
             self._port = port
             if self._unheard and self._rolling:
-                self._next_phase += _missed(self.runs[-1].clocks, t_s) / CLOCKS_PER_BEAT
+                heard = self.runs[-1].clocks[-CLOCKS_PER_BEAT - 1 :]
+                self._next_phase += unheard_ticks(heard, t_s) / CLOCKS_PER_BEAT
                 self._rolling = False
             self._unheard = False
             if not self._rolling or t_s - self.runs[-1].clocks[-1] > _GAP_S:
@@ -89,13 +91,6 @@ class ClockLog:
             picked = sorted({*range(0, len(run.clocks), CLOCKS_PER_BEAT), len(run.clocks) - 1})
             found.append((bpm, [(run.clocks[i], run.phase + i / CLOCKS_PER_BEAT) for i in picked]))
         return found
-
-
-def _missed(clocks: Sequence[float], t_s: float) -> int:
-    """Give how many clocks there have been between the last of these and one that is heard now."""
-    last = clocks[-CLOCKS_PER_BEAT - 1 :]
-    period_s = (last[-1] - last[0]) / (len(last) - 1) if len(last) > 1 else 0.0
-    return max(0, round((t_s - last[-1]) / period_s) - 1) if period_s else 0
 
 
 def tempo_map(

@@ -68,3 +68,14 @@ def test_a_time_far_away_is_recalled_as_the_same_time_nearby() -> None:
     x, ticks = torch.randn(1, 10, 32), (torch.arange(10) * 11)[None]
     with torch.no_grad():
         torch.testing.assert_close(recall(x, ticks), recall(x, ticks + 1_000_003), atol=1e-5, rtol=1e-4)
+
+
+def test_the_bench_of_backbones_times_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    from antiphon.models.network import AntiphonNetwork, NetworkConfig
+
+    from tests.bench import backbones
+
+    monkeypatch.setattr(backbones, "_PACE_S", 0.0)
+    config = NetworkConfig(hidden=32, blocks=("linear", "recall"), features=8, width=9, roll_code=16, head=16)
+    told = backbones.paced(AntiphonNetwork(config).eval())
+    assert 0.0 < told["step_us"] <= told["step_us_p95"]

@@ -62,6 +62,7 @@ def test_every_command_has_its_module_and_every_module_its_command() -> None:
         "parser",
         "session_end",
         "session_guard",
+        "session_play",
         "session_start",
         "which_take",
     }

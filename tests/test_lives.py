@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from antiphon.daemon.brain.clock_context import clock_context
 from antiphon.daemon.brain.news import warning
 from antiphon.daemon.brain.recovery import context_records, pedal_context
-from antiphon.daemon.commands import jam
+from antiphon.daemon.commands import session_play
 from antiphon.daemon.errors import PortError
 from antiphon.daemon.journal import SegmentWriter, preallocate, read_journal
 from antiphon.daemon.messages import Kind, Record
+from antiphon.daemon.player import connections
 from antiphon.daemon.player.guarding import Guard
 from antiphon.daemon.player.instances import free_instance
 from antiphon.daemon.player.left_open import closing_records
@@ -161,7 +163,7 @@ def test_what_a_dead_player_left_open_is_closed_where_it_died(tmp_path: Path) ->
 
 
 def test_only_a_later_player_waits_for_its_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jam, "_PORTS_AGAIN_S", 0.0)
+    monkeypatch.setattr(session_play, "_PORTS_AGAIN_S", 0.0)
     tried: list[bool] = []
 
     def live(*, again: bool) -> int:
@@ -170,11 +172,11 @@ def test_only_a_later_player_waits_for_its_ports(monkeypatch: pytest.MonkeyPatch
             raise PortError("no such port")
         return 7
 
-    assert jam._waiting_for_ports(live, Life(2, -1, os.getppid(), 5)) == 7
+    assert session_play._waiting_for_ports(live, Life(2, -1, os.getppid(), 5)) == 7
     assert tried == [False, True, True]
     tried.clear()
     with pytest.raises(PortError, match="no such port"):
-        jam._waiting_for_ports(live, Life(1, -1, os.getppid()))
+        session_play._waiting_for_ports(live, Life(1, -1, os.getppid()))
 
 
 def test_a_player_whose_ports_are_not_there_leaves_its_table_to_the_next_try(tmp_path: Path) -> None:
@@ -212,6 +214,36 @@ def test_a_clock_that_went_on_while_nobody_heard_it_is_where_its_master_is(heard
         else:
             log.take_in(record.t_ns / 1e9, bytes((record.a,)))
     assert all(beat == pytest.approx(t_s / 0.48) for _, beats in log.beats() for t_s, beat in beats)
+
+
+class _Jack:
+    """As `JackClient`: two of our ports, the second not there yet."""
+
+    is_open, gone = True, False
+
+    def __init__(self) -> None:
+        self.cables: dict[str, tuple[str, ...]] = {"Antiphon out:Antiphon out": ("synth:a",)}
+        self.made: list[tuple[str, str]] = []
+
+    def connections(self, ports: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        return {name: self.cables[name] for name in ports if name in self.cables}
+
+    def connect(self, ours: str, other: str) -> None:
+        self.made.append((ours, other))
+
+
+def test_each_port_gets_its_cables_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    jack = _Jack()
+    monkeypatch.setattr(connections, "JackClient", lambda: jack)
+    out, into = ("Antiphon out", "Antiphon out"), ("Antiphon in", "Antiphon in")
+    watch = connections.ConnectionWatch("jack", (out, into))
+    missing = watch.restore({out: ("synth:a", "synth:b"), into: ("keys:out",)})
+    assert missing == {into: ("keys:out",)}
+    assert jack.made == [("Antiphon out:Antiphon out", "synth:b")]
+    assert watch.restore(missing) == missing  # what somebody has taken out since stays out
+    jack.cables["Antiphon in:Antiphon in"] = ()
+    assert watch.restore(missing) == {}
+    assert jack.made[1:] == [("Antiphon in:Antiphon in", "keys:out")]
 
 
 def test_a_session_keeps_its_name_where_that_is_free() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from antiphon.daemon.brain.musical_time import MusicalTime
 from antiphon.daemon.brain.performer import CLOCK, CONTINUE, SONG_POSITION, START, TRANSPORT_STOP, Transport
 from antiphon.daemon.messages import Kind, Record
 from antiphon.daemon.settings import Settings
+from antiphon.daemon.unheard_ticks import unheard_ticks
 
 _CLOCKS_A_SIXTEENTH = 6
 #: Ticks told again: as many as the clock's filter remembers, twice over.
@@ -35,8 +36,8 @@ def clock_context(wire: Iterable[Record]) -> list[Record]:
         if record.a == CLOCK:
             if running or not commanded:
                 running = True
-                if unheard and len(recent) > 1:  # the master went on while nobody heard it
-                    following += _missed([tick.t_ns for _, tick in recent], record.t_ns)
+                if unheard and recent:
+                    following += unheard_ticks([tick.t_ns for _, tick in recent], record.t_ns)
                     recent.clear()
                 unheard = False
                 recent.append((following, record))
@@ -61,12 +62,6 @@ def clock_context(wire: Iterable[Record]) -> list[Record]:
     sixteenths = place // _CLOCKS_A_SIXTEENTH % _MOST_SIXTEENTHS
     position = Record(Kind.MIDI_IN, SONG_POSITION, sixteenths & 127, sixteenths >> 7, first.id & ~0xFF | 3, first.t_ns)
     return [position, first._replace(a=CONTINUE), *(tick for _, tick in list(recent)[whole:])]
-
-
-def _missed(before_ns: Sequence[int], now_ns: int) -> int:
-    """Give how many ticks of a steady clock there have been between the last of these and one that is heard now."""
-    period_ns = (before_ns[-1] - before_ns[0]) / (len(before_ns) - 1)
-    return max(0, round((now_ns - before_ns[-1]) / max(1.0, period_ns)) - 1)
 
 
 def internal_beat(log: Iterable[Record], settings: Settings, now_ns: int) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from antiphon.daemon.journal import preallocate, segment_paths
+from antiphon.daemon.journal import is_begun, preallocate, segment_paths
 
 
 class SpareSegments:
@@ -27,15 +27,10 @@ class SpareSegments:
         if not paths:
             return None
         spare = int(paths[-1].stem.rpartition("-")[2])
-        if len(paths) == 1 or _begun(paths[-1]):
+        if len(paths) == 1 or is_begun(paths[-1]):
             spare += 1
         if spare == self._told:
             return None
         preallocate(self._folder, self._prefix, spare)  # whole, where whoever began it did not get so far
         self._told = spare
         return spare
-
-
-def _begun(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(1) not in (b"", b"\0")

@@ -1,36 +1,22 @@
-"""``antiphon jam``: this process, or a fork of it, becomes the player: nothing heavy is imported before the ports."""
+"""``antiphon jam``: what is asked for, and whether it can be had. Nothing heavy is imported before ports are open."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from antiphon.daemon.brain.osc_socket import bind_osc, parse_osc_address
 from antiphon.daemon.commands.flags import add_options, add_settings, flag, read_config
-from antiphon.daemon.commands.outcome import INTERRUPTED, outcome
 from antiphon.daemon.commands.parser import Parser, UsageError
-from antiphon.daemon.commands.session_end import anything_played, discard, leave_take, of_kind
-from antiphon.daemon.commands.session_start import new_session, recover_aside
-from antiphon.daemon.commands.which_take import folder_of
+from antiphon.daemon.commands.session_play import play_session, say
 from antiphon.daemon.config import Config
-from antiphon.daemon.errors import ConfigError, PortError
-from antiphon.daemon.messages import Kind
-from antiphon.daemon.session import SessionFolder
+from antiphon.daemon.errors import ConfigError
 from antiphon.daemon.settings import CLOCKS
 from antiphon.models.model_files import find_model
 
-if TYPE_CHECKING:
-    from antiphon.daemon.player.lives import Life
-
 #: There is no MIDI system; told apart from other mistakes, so that a script may do without.
 NO_MIDI = 3
-_NS_PER_MS = 1_000_000
-_PORTS_AGAIN_S = 0.5
 #: Clocks that somebody else keeps, in real time.
 _LIVE_CLOCKS = ("link", "jack")
 #: Options that are about ports alone.
@@ -59,8 +45,8 @@ def main(argv: list[str]) -> int:
             print(f"antiphon: {error}", file=sys.stderr)
             return NO_MIDI
         performer = performer or _bundled()
-        _say(f"{error}. Without ports, {performer.name} plays the performer, in real time", config)
-    return _play(config, performer, ports=ports)
+        say(f"{error}. Without ports, {performer.name} plays the performer, in real time", config)
+    return play_session(config, performer, ports=ports)
 
 
 def _read(argv: list[str]) -> tuple[Config, Path | None, bool, bool]:
@@ -99,7 +85,7 @@ def _check_fast(args: argparse.Namespace, config: Config) -> None:
         )
     unused = [flag(name) for name in _PORT_OPTIONS if getattr(args, f"option_{name}")]
     if unused:
-        _say(f"--fast opens no ports: {', '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used", config)
+        say(f"--fast opens no ports: {', '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used", config)
 
 
 def _check(config: Config) -> None:
@@ -122,100 +108,7 @@ def _check(config: Config) -> None:
         bind_osc(*address).close()
 
 
-def _play(config: Config, performer: Path | None, *, ports: bool) -> int:
-    from antiphon.daemon.player.lives import can_outlive, outlive  # noqa: PLC0415
-
-    recovering = recover_aside(folder_of(config))
-    session = new_session(config, performer, t0_ns=time.perf_counter_ns())
-    live = partial(_live, config, performer, session, ports=ports)
-    try:
-        if performer is None and can_outlive():
-            code = outlive(partial(_outlived, live, session, config), _warn)
-        else:  # a performance from a file cannot be gone on with where it was
-            code = live()
-    except BaseException:  # Ctrl-C while the ports open too
-        if not anything_played(session):
-            discard(session)
-        raise
-    finally:
-        if recovering is not None:
-            recovering.wait()
-    return _leave(config, performer, session, code)
-
-
-def _outlived(live: Callable[..., int], session: SessionFolder, config: Config, life: Life) -> int:
-    """Play in a process of its own; see to the take where whoever waited for this process is gone."""
-    code = outcome(partial(_waiting_for_ports, partial(live, life=life), life))
-    return outcome(partial(_leave, config, None, session, code)) if life.is_orphan else code
-
-
-def _waiting_for_ports(live: Callable[..., int], life: Life) -> int:
-    """Play; whoever plays in a dead one's place waits for what took the ports away, and does not end the session."""
-    again = False
-    while True:
-        try:
-            return live(again=again)
-        except PortError as error:
-            if life.number == 1:
-                raise
-            if not again:
-                _warn(f"{error}; the player waits for it")
-            again = True
-        if life.is_orphan:
-            return INTERRUPTED
-        time.sleep(_PORTS_AGAIN_S)
-
-
-def _live(
-    config: Config, performer: Path | None, session: SessionFolder, *, ports: bool, life: Life | None = None,
-    again: bool = False,
-) -> int:  # fmt: skip
-    """Be the player until it ends; give the exit status. ``again``: what there is to tell of the ports was told."""
-    from antiphon.daemon.player.config import longest_tail_s  # noqa: PLC0415
-    from antiphon.daemon.player.process import PlayerConfig, run_player  # noqa: PLC0415
-
-    settings, options = config.settings, config.options
-    player = PlayerConfig(
-        session=session.path, api=options["api"], joined_in=options["in"], joined_out=options["out"],
-        also_in=options["also_in"] or {}, part_ports=options["part_ports"], connect=options["connect"],
-        synth=options["synth"], ports=ports, performer=performer,
-        longest_tail_s=longest_tail_s(settings.mode),
-        thru_channel=settings.thru_channel - 1 if settings.thru else None,
-        offset_ns=round(settings.offset * _NS_PER_MS), part_offsets=options["part_offsets"] or {}, life=life,
-        tell=(lambda _line: None) if again else lambda line: _say(line, config),
-    )  # fmt: skip
-    result = run_player(player)
-    if not result.exit_code or anything_played(session):
-        sent, dropped = result.sent, result.dropped
-        if life and life.number > 1:  # with what the players before have sent
-            sent, dropped = of_kind(session, Kind.SENT), of_kind(session, Kind.DROPPED)
-        _say(f"sent {sent} notes, dropped {dropped} as too late", config)
-        if result.unwritten:
-            why = "there was no room for them (a full disk, or a machine too busy to make any)"
-            _warn(f"{result.unwritten} events were not recorded: {why}")
-    return result.exit_code
-
-
-def _leave(config: Config, performer: Path | None, session: SessionFolder, code: int) -> int:
-    """Make the take of what was played, if anything was; give the exit status."""
-    if code and not anything_played(session):
-        discard(session)
-        return code
-    render = config.options["render"]
-    leave_take(session, render=render if render is not None else performer is not None)
-    return code
-
-
 def _bundled() -> Path:
     from antiphon.models.bundled import bundled_performance  # noqa: PLC0415
 
     return Path(str(bundled_performance()))
-
-
-def _warn(line: str) -> None:
-    print(f"antiphon: {line}", file=sys.stderr, flush=True)
-
-
-def _say(line: str, config: Config) -> None:
-    if not config.options["quiet"]:
-        print(line, file=sys.stderr, flush=True)

@@ -76,23 +76,26 @@ class ConnectionWatch:
                 both[port] = tuple(dict.fromkeys(names))
         return both
 
-    def restore(self, wanted: Connections) -> bool:
-        """Connect again what is there of this; give whether nothing more is to be waited for.
+    def restore(self, wanted: Connections) -> Connections:
+        """Connect what is there of this, once, and give what is still to be waited for.
 
         Our own ports are waited for; whoever is gone of the others has taken its cables with it. ALSA lets nobody
         connect what is another's: there, ports that were named are joined by the new player itself.
         """
         if self._jack is None:
-            return True
+            return {}
         if not self._answers(self._jack):
-            return False
+            return wanted
         found = self._jack.connections(f"{client}:{port}" for client, port in wanted)
+        missing = {}
         for (client, port), others in wanted.items():
             name = f"{client}:{port}"
-            for other in others if name in found else ():
-                if other not in found[name]:
-                    self._jack.connect(name, other)
-        return len(found) == len(wanted)
+            if name not in found:
+                missing[client, port] = others
+                continue
+            for other in set(others) - set(found[name]):
+                self._jack.connect(name, other)
+        return missing
 
     def close(self) -> None:
         """Leave the server. Idempotent."""

@@ -35,8 +35,8 @@ _LOOK_S = 0.25
 _AGAIN_S = 0.1
 #: The brain leaves by itself at the end of its stream; one that does not in this time hangs. A new player waits for it.
 _BRAIN_LEAVES_S, _BRAIN_LEAVES_SOON_S = 3.0, 0.5
-#: A new player's ports are there within a second, but where it has to wait for what took them away.
-_NEW_PORTS_S, _LOOK_FOR_NEW_S = 600.0, 0.02
+#: A new player's ports are there within a second or two, but where it has to wait for what took them away.
+_SOON_S, _NEW_PORTS_S, _LOOK_FOR_NEW_S = 5.0, 600.0, 0.02
 _API = {"alsa": rtmidi.API_LINUX_ALSA, "jack": rtmidi.API_UNIX_JACK}
 
 
@@ -74,9 +74,10 @@ def main(argv: list[str], goes_on: Callable[[Path], bool], recover: Callable[[Pa
         brain.leave(_BRAIN_LEAVES_SOON_S)
         _say(line)
         table.guard = Guarding.SILENT  # last: what comes after is told by another process
-        until = time.monotonic() + _NEW_PORTS_S
-        while goes_on(session) and not watch.restore(known) and time.monotonic() < until:
-            time.sleep(_LOOK_FOR_NEW_S)
+        began = time.monotonic()
+        # each port once: a cable that somebody takes out afterwards stays out
+        while (known := watch.restore(known)) and goes_on(session) and time.monotonic() - began < _NEW_PORTS_S:
+            time.sleep(_LOOK_FOR_NEW_S if time.monotonic() - began < _SOON_S else _LOOK_S)
         watch.close()
         return 0
     watch.close()
