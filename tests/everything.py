@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 #: Gives a command a shared memory and semaphores of its own.
@@ -51,13 +51,20 @@ class Job:
             environment["OMP_NUM_THREADS"] = "1"
         before = (*(IDLE if self.yields else ()), *(OWN_MEMORY if self.apart and own_memory() else ()))
         began = time.monotonic()
-        done = subprocess.run(
+        words = ""
+        with subprocess.Popen(
             [*before, *self.command], env=environment, stdout=None if self.aloud else subprocess.PIPE,
-            stderr=None if self.aloud else subprocess.STDOUT, text=True, errors="replace", check=False,
-        )  # fmt: skip
-        fate = "" if done.returncode == 0 else f" FAILED ({done.returncode})"
-        print(f"{done.stdout or ''}== {self.name}:{fate} {time.monotonic() - began:.0f} s", flush=True)
-        return done.returncode == 0
+            stderr=None if self.aloud else subprocess.STDOUT, text=True, errors="replace",
+        ) as process:  # fmt: skip
+            if process.stdout is not None:
+                words = process.stdout.read()
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        fate = "" if process.returncode == 0 else f" FAILED ({process.returncode})"
+        took_s, busy_s = time.monotonic() - began, used.ru_utime + used.ru_stime
+        told = f"{words}== {self.name}:{fate} {took_s:.0f} s, {busy_s:.0f} s of a processor\n"
+        print(told, end="", flush=True)  # at one go: others tell of themselves meanwhile
+        return process.returncode == 0
 
 
 @functools.cache
@@ -78,14 +85,23 @@ def _tests(marks: str, *flags: str, yields: bool = False, aloud: bool = False, a
     return Job(f"tests: {marks}", command, yields, aloud, apart)
 
 
+def _share(job: Job, which: int, shares: int) -> Job:
+    share = f"{which}/{shares}"
+    return replace(job, name=f"{job.name}, {share}", command=(*job.command, "--share", share))
+
+
 #: A process a processor; whichever is done first takes half of what is left to the other.
 _SPREAD = ("--numprocesses", "auto", "--dist", "worksteal")
 #: Over in a moment.
 RULES = (_tool("ruff", "check", "."), _tool("ruff", "format", "--check", "."))
-#: Rows of jobs: one after the other in a row, the rows beside each other, no more than two of them on real ports.
-SOAK, SURVIVAL = _tests("soak", apart=True), _tests("survival", apart=True)
+SOAK = _tests("soak", apart=True)
+SURVIVAL = _tests("survival", apart=True)
 PATIENT = _tests("patient and not survival", apart=True)
-BESIDE = ((SOAK, PATIENT), (SURVIVAL,)) if own_memory() else ((SOAK,), (SURVIVAL, PATIENT))
+#: Rows of jobs: one after the other in a row, the rows beside each other, at most three of them on real ports, and two
+#: where they share JACK's table.
+BESIDE: tuple[tuple[Job, ...], ...] = ((SOAK,), (SURVIVAL, PATIENT))
+if own_memory():
+    BESIDE = ((SOAK,), *((_share(SURVIVAL, half, 2), _share(PATIENT, half, 2)) for half in (1, 2)))
 #: No other one on real ports beside it.
 ALONE = (_tests("(jack or ardour or realtime) and not (patient or survival or soak)", apart=True),)
 #: Beside all of these.

@@ -81,7 +81,7 @@ class JackServer:
             "JACK_NO_START_SERVER": "1",
             "JACK_NO_AUDIO_RESERVATION": "1",
         }
-        self.period_ns = period * 1_000_000_000 // rate
+        self.period_ns = round(period * 1_000_000_000 / rate)
         driver = ["-d", "dummy", "-r", str(rate), "-p", str(period)]
         priority = ["--realtime", "--realtime-priority", "60"] if realtime else ["--no-realtime"]
         self._command = [_JACKD, "-n", name, *priority, *(["-S"] if synchronous else []), *driver]
