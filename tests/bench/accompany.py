@@ -109,8 +109,9 @@ def _report(
         taken = 100 * (after - before) / (_STRETCH_S * os.sysconf("SC_CLK_TCK") * (os.cpu_count() or 1))
         print(f"  from {index * _STRETCH_S:3} s: {', '.join(cells)}; stolen by the host {taken:.1f}%")
     spans = [np.sum((beats >= b) & (beats < b + 32)) / 32 for b in np.arange(0, seconds * BPM / 60 - 31, 4)]
-    least, most = min(spans, default=0), max(spans, default=0)
-    print(f"notes a beat in every 8 bars: least {least:.2f}, median {np.median(spans):.2f}, most {most:.2f}")
+    if spans:  # it may have been shorter
+        least, middle, most = np.percentile(spans, [0, 50, 100])
+        print(f"notes a beat in every 8 bars: least {least:.2f}, median {middle:.2f}, most {most:.2f}")
     dropped = sum(record.kind == Kind.DROPPED for record in wire)
     print(f"sent {len(sent)}, late-drops {dropped} ({100 * dropped / max(1, len(sent) + dropped):.2f}%)")
     print(f"stuck notes: {len(sounding(received))}; exit {code}")
