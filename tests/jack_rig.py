@@ -290,9 +290,14 @@ class Recorder:
         silent = next((port for port in self._in.get_ports() if _SILENT.search(port)), None)
         if silent is not None:
             own = f"{self._name} in:{self._name} end"
-            done = subprocess.run(["jack_connect", silent, own], capture_output=True, timeout=DEADLINE_S, check=False)
-            # it may have gone since, and Antiphon with it
-            assert done.returncode == 0 or silent not in self._in.get_ports(), done.stderr
+            connect = ["jack_connect", silent, own]
+
+            def done() -> bool:
+                """It is there before its client is active, and may have gone since, and Antiphon with it."""
+                tried = subprocess.run(connect, capture_output=True, timeout=DEADLINE_S, check=False)
+                return tried.returncode == 0 or silent not in self._in.get_ports()
+
+            wait_until(done, " ".join(connect))
 
     def _on_event(self, event: tuple[list[int], float], _data: object) -> None:
         stamp = time.perf_counter_ns()
