@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.training_making import RECIPE, exported_run, traced_before
+
 pytestmark = pytest.mark.train
 
 STACKS = (("gru", "gru"), ("lstm",), ("linear", "mlp", "linear"), ("linear", "mlp", "recall", "linear"), ("recall",))
@@ -70,12 +72,16 @@ def test_a_time_far_away_is_recalled_as_the_same_time_nearby() -> None:
         torch.testing.assert_close(recall(x, ticks), recall(x, ticks + 1_000_003), atol=1e-5, rtol=1e-4)
 
 
-def test_the_bench_of_backbones_times_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    from antiphon.models.network import AntiphonNetwork, NetworkConfig
+def test_the_bench_of_backbones_times_a_step(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from antiphon.export import onnx_export
+    from antiphon.models.network import AntiphonNetwork
+    from antiphon.models.recipe import Recipe
 
     from tests.bench import backbones
 
     monkeypatch.setattr(backbones, "_PACE_S", 0.0)
-    config = NetworkConfig(hidden=32, blocks=("linear", "recall"), features=8, width=9, roll_code=16, head=16)
-    told = backbones.paced(AntiphonNetwork(config).eval())
+    monkeypatch.setattr(onnx_export, "traced", traced_before(exported_run(tmp_path_factory)))
+    told = backbones.paced(AntiphonNetwork(Recipe.parse(RECIPE, "test").network).eval())
     assert 0.0 < told["step_us"] <= told["step_us_p95"]
