@@ -5,6 +5,7 @@ What `antiphon bench` measures is `test_bench_command.py`'s, the backbones' `tes
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import re
@@ -13,7 +14,19 @@ from typing import Any
 
 import pytest
 
-from tests.bench import accompany, candidates, follow, gpu_rollout, kills, listen, paces, pauses, reading, shared_memory
+from tests.bench import (
+    accompany,
+    candidates,
+    follow,
+    gpu_rollout,
+    kills,
+    listen,
+    paces,
+    pauses,
+    reading,
+    shared_memory,
+    stage,
+)
 from tests.training_making import music
 
 _ALL = sorted(path.stem for path in (Path(__file__).parent / "bench").glob("*.py") if "def main(" in path.read_text())
@@ -87,6 +100,12 @@ def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, caps
 @pytest.mark.patient
 class TestOnJack:
     """On a JACK server that each starts itself; what they measure on a busy machine is nobody's matter here."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """JACK waits for its clients: else it passes over who is late, and a busy machine makes everybody late."""
+        for bench in (follow, kills):
+            monkeypatch.setattr(bench, "jack", functools.partial(stage.jack, synchronous=True))
 
     def test_follow_tells_what_it_takes_over_an_echo(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert follow.main(["8"]) == 0

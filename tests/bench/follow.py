@@ -15,14 +15,16 @@ def main(argv: list[str]) -> int:
     with jack() as place:
         replies = measure(place, int(argv[0]) if argv else 2000)
     print("| | n | median ms | p95 | p99 |\n| --- | --- | --- | --- | --- |")
-    for name, values in (("echo", replies.echo), ("follow", replies.follow)):
-        figures = " | ".join(f"{np.percentile(values, q):.3f}" for q in (50, 95, 99))
+    both = (("echo", replies.echo), ("follow", replies.follow))
+    for name, values in both:
+        figures = " | ".join(f"{np.percentile(values, q):.3f}" if values.size else "none came" for q in (50, 95, 99))
         print(f"| {name} | {len(values)} | {figures} |")
-    for label, share in (("median", 50), ("p99", 99)):
+    heard = all(values.size for _, values in both)
+    for label, share in (("median", 50), ("p99", 99)) if heard else ():
         over, low, high = replies.over(share)
         print(f"over the echo, {label}: {over:.3f} ms (95% interval {low:.3f} to {high:.3f})")
     print(f"lost {replies.lost}; exit {replies.code}; replies {replies.sent}, not a logged sample: {replies.unlogged}")
-    return 0
+    return 0 if heard else 1
 
 
 if __name__ == "__main__":
