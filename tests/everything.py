@@ -47,6 +47,7 @@ class Job:
     def run(self) -> bool:
         """Run it, tell of it, and say whether all is well."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment["OPENBLAS_NUM_THREADS"] = "1"  # numpy's further threads spin at first, for nothing
         if self.yields:
             environment["OMP_NUM_THREADS"] = "1"
         before = (*(IDLE if self.yields else ()), *(OWN_MEMORY if self.apart and own_memory() else ()))

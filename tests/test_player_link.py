@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from antiphon.daemon.messages import Kind, Record, RecordStream
 from antiphon.daemon.player.link import BrainLink
-from antiphon.daemon.player.supervisor import RESTART_NS, next_start_ns
+from antiphon.daemon.player.supervisor import RESTART_NS, Supervisor, next_start_ns
 
 
 @pytest.fixture
@@ -78,3 +80,18 @@ def test_a_brain_starts_again_at_once_the_first_time_then_half_a_second_apart() 
     assert next_start_ns(1, 5 * second, 5 * second) == 5 * second
     assert next_start_ns(2, 5 * second, 5 * second + 1) == 5 * second + RESTART_NS
     assert next_start_ns(2, 5 * second, 7 * second) == 7 * second
+
+
+@pytest.mark.parametrize(("own", "has"), [(None, "1"), ("3", "3")])
+def test_a_brain_multiplies_on_one_thread_unless_somebody_wants_it_otherwise(
+    own: str | None, has: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if own is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", own)
+    code = "import os, pathlib, sys; pathlib.Path(sys.argv[2], 'told').write_text(os.environ['OPENBLAS_NUM_THREADS'])"
+    brain = Supervisor((sys.executable, "-c", code), tmp_path, lambda: None)
+    assert brain.start(0) is not None
+    brain.lost()
+    brain.wait(10.0)
+    assert (tmp_path / "told").read_text() == has

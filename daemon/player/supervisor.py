@@ -24,6 +24,9 @@ RESTART_NS = 500_000_000
 HANG_NS = 3_000_000_000
 #: Loading a model, and a first timed trial of providers, may take this long before READY.
 READY_NS = 120_000_000_000
+#: numpy's BLAS starts a thread for each further processor, which spins for a tenth of a second before it sleeps: while
+#: the player has notes to send, and for nothing, as a brain's products are small.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def next_start_ns(losses: int, last_start_ns: int, now_ns: int) -> int:
@@ -87,7 +90,9 @@ class Supervisor:
         with theirs:
             try:
                 with _no_interrupts():
-                    self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),))
+                    self._process = subprocess.Popen(
+                        command, pass_fds=(theirs.fileno(),), env=_ONE_THREAD | os.environ
+                    )  # fmt: skip
             except OSError:
                 ours.close()
                 self.losses += 1
