@@ -92,6 +92,6 @@ def test_a_brain_multiplies_on_one_thread_unless_somebody_wants_it_otherwise(
     code = "import os, pathlib, sys; pathlib.Path(sys.argv[2], 'told').write_text(os.environ['OPENBLAS_NUM_THREADS'])"
     brain = Supervisor((sys.executable, "-c", code), tmp_path, lambda: None)
     assert brain.start(0) is not None
+    assert brain.wait(10.0) == 0
     brain.lost()
-    brain.wait(10.0)
     assert (tmp_path / "told").read_text() == has
