@@ -20,6 +20,7 @@ from tests import again, hangs, loud, marked  # noqa: E402  after the path is se
 from tests.freezes import FreezeWatch  # noqa: E402
 from tests.jack_rig import JackServer, in_environment, jack_installed, realtime_allowed  # noqa: E402
 from tests.osc_rig import Controller, fader_bank, listening  # noqa: E402
+from tests.shares import share_of  # noqa: E402
 
 # how long an example takes is the machine's matter: it is shared, and other tests run beside
 hypothesis.settings.register_profile("shared machine", deadline=None)
@@ -63,9 +64,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Make sure that files may be left out by their text; of those that are chosen keep this run's share."""
     marked.check(items)
     yield
-    which, shares = map(int, config.option.share.split("/"))
-    config.hook.pytest_deselected(items=[item for place, item in enumerate(items) if place % shares != which - 1])
-    items[:] = items[which - 1 :: shares]
+    items[:], others = share_of(items, config.option.share)
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.hookimpl(trylast=True)
