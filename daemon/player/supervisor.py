@@ -24,8 +24,8 @@ RESTART_NS = 500_000_000
 HANG_NS = 3_000_000_000
 #: Loading a model, and a first timed trial of providers, may take this long before READY.
 READY_NS = 120_000_000_000
-#: numpy's BLAS starts a thread for each further processor, which spins for a tenth of a second before it sleeps: while
-#: the player has notes to send, and for nothing, as a brain's products are small.
+#: numpy's BLAS starts a thread for each further processor, which costs a tenth of a second before it sleeps: while the
+#: player has notes to send, and for nothing, as a brain's products are small.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
